@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+#
+#   make            build everything               make deps     Debian's packages, static libraries (once)
+#   make demo       see it work, on real machines  make check    all tests
+#   make install    DESTDIR=, PREFIX=              make SAN=1 …  the same with ASan and UBSan
+#
+# CFLAGS, CPPFLAGS and LDFLAGS are the packager's; what muster itself needs is in MUSTER_*.
+
+VERSION := 0.1.0
+ARCH    := $(shell uname -m)
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+CC         ?= cc
+CFLAGS     ?= -O2 -g
+BUILD      ?= build$(if $(SAN),/san)
+
+SHELL      := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS  += --no-builtin-rules
+
+DEPS   := $(shell installer/deps.sh path 2>/dev/null)
+LLHTTP := /usr/share/llhttp
+
+# ---------------------------------------------------------------------------- flags
+
+MUSTER_CFLAGS := -std=gnu17 -fPIE -fvisibility=hidden -ffunction-sections -fdata-sections \
+	-Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wundef -Wvla -Wimplicit-fallthrough -Wcast-qual -Wwrite-strings \
+	-fno-strict-aliasing -fno-common $(if $(WERROR),-Werror)
+MUSTER_CPPFLAGS := -D_GNU_SOURCE -DMUSTER_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen -MMD -MP
+MUSTER_LDFLAGS := -Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+
+ifdef SAN
+MUSTER_CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+MUSTER_LDFLAGS += -fsanitize=address,undefined
+else
+MUSTER_CFLAGS  += -fstack-protector-strong -fstack-clash-protection -fcf-protection
+MUSTER_CPPFLAGS += -U_FORTIFY_SOURCE $(if $(filter -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=3)
+endif
+
+# The static programs. Nothing in them looks names up by NSS or loads modules, so what the linker says of
+# getaddrinfo and dlopen in libcrypto's unused corners is of no concern. Sanitizers need a dynamic program.
+CURL_CPPFLAGS := $(if $(SAN),,-isystem $(DEPS)/include)
+STATIC_CRYPTO := -lssl -lcrypto -lsecp256k1 -lsodium
+ifdef SAN
+ENROL_LINK := -pie $(STATIC_CRYPTO) -lcurl
+AGENT_LINK := -pie -lcurl $(STATIC_CRYPTO) -lsystemd -linih
+else
+STATIC     := -static-pie -Wl,--no-warnings
+ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares
+AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih
+endif
+SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lz
+CTL_LINK    := -pie -lcurl -ljansson
+TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lz
+
+# ---------------------------------------------------------------------------- what is made of what
+
+LIB_C    := $(wildcard lib/*.c)
+SERVER_C := $(wildcard server/*.c server/store/*.c server/admin/*.c)
+CTL_C    := $(wildcard server/ctl/*.c)
+ENROL_C  := $(wildcard enrol/*.c)
+AGENT_C  := $(wildcard agent/*.c)
+UNIT_C   := $(wildcard tests/unit/*.c)
+HELPER_C := $(wildcard tests/helpers/*.c)
+MAN      := $(wildcard man/*.[0-9])
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LLHTTP_O := $(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp)
+
+PROGRAMS := $(BUILD)/muster-server $(BUILD)/musterctl $(BUILD)/muster-enrol $(BUILD)/muster-agent
+CLIENTS  := $(BUILD)/clients/linux/$(ARCH)/muster-enrol $(BUILD)/clients/linux/$(ARCH)/muster-agent
+UNITS    := $(patsubst %.in,$(BUILD)/%,$(wildcard server/*.service.in server/*.socket.in))
+TESTS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_C))
+HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C))
+
+.PHONY: all deps demo check bench format lint install clean tests units
+all: $(PROGRAMS) $(CLIENTS) $(UNITS)
+
+deps:
+	@installer/deps.sh packages
+	@installer/deps.sh static
+
+$(BUILD)/libmuster.a: $(call objects,$(LIB_C))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+LINK = $(CC) $(MUSTER_CFLAGS) $(CFLAGS) $(MUSTER_LDFLAGS) $(LDFLAGS) -o $@
+
+$(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(BUILD)/gen/installer_script.o $(BUILD)/libmuster.a
+	$(LINK) $^ $(SERVER_LINK)
+
+$(BUILD)/musterctl: $(call objects,$(CTL_C)) $(BUILD)/libmuster.a
+	$(LINK) $^ $(CTL_LINK)
+
+$(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(BUILD)/gen/agent_unit.o $(BUILD)/libmuster.a
+	$(LINK) $^ $(ENROL_LINK)
+
+$(BUILD)/muster-agent: $(call objects,$(AGENT_C)) $(BUILD)/libmuster.a
+	$(LINK) $^ $(AGENT_LINK)
+
+$(BUILD)/clients/linux/$(ARCH)/%: $(BUILD)/%
+	@mkdir -p $(@D)
+	$(if $(SAN),cp $< $@,strip -o $@ $<)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(MUSTER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(call objects,lib/uplink.c $(ENROL_C) $(AGENT_C)): EXTRA_CPPFLAGS := $(CURL_CPPFLAGS)
+$(call objects,$(SERVER_C)) $(patsubst %,%.o,$(TESTS)): EXTRA_CPPFLAGS := -isystem $(dir $(LLHTTP))include/llhttp
+
+$(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
+	@mkdir -p $(@D)
+	$(CC) -I$(dir $(LLHTTP))include/llhttp $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -w -c -o $@ $<
+
+# A file's bytes as a C array, so that a program carries it inside: const char NAME[], const size_t NAME_len.
+$(BUILD)/gen/agent_unit.c: agent/muster-agent.service
+$(BUILD)/gen/installer_script.c: installer/installer.sh.in
+$(BUILD)/gen/%.c:
+	@mkdir -p $(@D)
+	@{ echo '#include <stddef.h>'; \
+	echo 'extern const char $*[]; extern const size_t $*_len;'; \
+	echo 'const char $*[] = {'; od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '0x00};'; \
+	echo 'const size_t $*_len = sizeof($*) - 1;'; } >$@
+
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(CC) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(BUILD)/%: %.in
+	@mkdir -p $(@D)
+	sed -e 's|@PREFIX@|$(PREFIX)|g' -e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' $< >$@
+
+# ---------------------------------------------------------------------------- tests
+
+SERVER_PARTS := $(filter-out $(BUILD)/server/main.o,$(call objects,$(SERVER_C)))
+AGENT_PARTS  := $(filter-out $(BUILD)/agent/main.o,$(call objects,$(AGENT_C)))
+ENROL_PARTS  := $(filter-out $(BUILD)/enrol/main.o,$(call objects,$(ENROL_C)))
+
+# A unit test named server-x, agent-x or enrol-x is linked with that program's modules as well.
+$(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(BUILD)/gen/installer_script.o
+$(BUILD)/libagent.a: $(AGENT_PARTS)
+$(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o
+$(BUILD)/lib%.a:
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/tests/unit/server-%: $(BUILD)/tests/unit/server-%.o $(BUILD)/libserver.a $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/unit/agent-%: $(BUILD)/tests/unit/agent-%.o $(BUILD)/libagent.a $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/unit/enrol-%: $(BUILD)/tests/unit/enrol-%.o $(BUILD)/libenrol.a $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+.SECONDARY:
+
+tests: $(TESTS) $(HELPERS)
+
+units: tests
+	@for t in $(TESTS); do echo "== $$t"; "$$t" || exit 1; done
+
+SHELL_FILES = $(shell git ls-files | grep -E '\.(sh|bash)$$') $(shell git grep -lE '^#!/(bin/(ba)?sh|usr/bin/env bash)' -- ':!*.bats')
+lint:
+	@clang-format --dry-run -Werror $(shell git ls-files '*.c' '*.h')
+	@mandoc -T lint -W warning $(MAN)
+	@shellcheck -x $(sort $(SHELL_FILES))
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+# ---------------------------------------------------------------------------- installation
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/{bin,sbin} $(DESTDIR)$(PREFIX)/lib/muster/clients/linux/$(ARCH)
+	install -m 755 $(BUILD)/muster-server $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(BUILD)/musterctl $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(CLIENTS) $(DESTDIR)$(PREFIX)/lib/muster/clients/linux/$(ARCH)/
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(PREFIX)/lib/sysusers.d $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/
+	install -m 644 server/muster.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/muster.conf
+	install -m 644 server/muster.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/muster.conf
+	install -d $(DESTDIR)$(SYSCONFDIR)/muster
+	test -e $(DESTDIR)$(SYSCONFDIR)/muster/muster-server.conf || \
+		install -m 644 server/muster-server.conf $(DESTDIR)$(SYSCONFDIR)/muster/
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 installer/completions/musterctl $(DESTDIR)$(PREFIX)/share/bash-completion/completions/
+	for page in $(MAN); do \
+		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}"; done
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Whole files, safely: bounded, no links followed, written all or not at all. */
+#ifndef MUSTER_FILE_H
+#define MUSTER_FILE_H
+
+#include <sys/types.h>
+
+#include "base.h"
+
+/* Reads a regular file of at most limit bytes; the result has a NUL beyond its end; caller frees.
+ * -EFBIG: longer; -ELOOP: a symbolic link; -ENOENT, ...; -EINVAL: no regular file. */
+int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) must_use;
+
+/* The same into secret_alloc() memory, from a file that only its owner may access and which belongs
+ * to this process's user or root. -EPERM: others may access it too, or another owns it. Free with
+ * secret_free(). */
+int file_read_secret(const char *path, size_t limit, char **ret, size_t *ret_len) must_use;
+
+/* Writes data beside path under a random name (O_EXCL), with the mode whatever the umask, syncs it,
+ * renames it over path and syncs the folder. On failure path is as before and nothing is left. */
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode) must_use;
+
+/* The same, but -EEXIST if path exists already. */
+int file_create(const char *path, const void *data, size_t len, mode_t mode) must_use;
+
+#endif
