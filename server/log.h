@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The programs' log: journal fields under systemd, plain lines on stderr otherwise. Only programs
+ * log, never lib/. Everything is escaped (text_escape), and each kind of message that a peer can
+ * cause is rate-limited.
+ */
+#ifndef MUSTER_LOG_H
+#define MUSTER_LOG_H
+
+#include <syslog.h>
+
+#include "lib/base.h"
+
+void log_open(const char *program, int max_priority);
+void log_at(int priority, const char *format, ...) printf_like(2);
+
+/* Logs "MESSAGE: reason of the error" and returns the error, so that a function can end with it. */
+int log_errno(int priority, int error, const char *format, ...) printf_like(3);
+
+/* With up to eight journal fields: NAME, value, NAME, value, ..., NULL. */
+void log_fields(int priority, const char *message, ...) __attribute__((sentinel));
+
+#define log_err(error, ...) log_errno(LOG_ERR, error, __VA_ARGS__)
+#define log_info(...)       log_at(LOG_INFO, __VA_ARGS__)
+#define log_warning(...)    log_at(LOG_WARNING, __VA_ARGS__)
+
+#endif

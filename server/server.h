@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The server's one aggregate: what the modules share. Made and ended by main.c. */
+#ifndef MUSTER_SERVER_H
+#define MUSTER_SERVER_H
+
+#include <openssl/ssl.h>
+#include <systemd/sd-event.h>
+
+#include "config.h"
+#include "keys.h"
+#include "release.h"
+#include "store/store.h"
+#include "turn.h"
+
+struct channels; /* channel.h: the connected machines */
+struct guesses;  /* guesses.h: the rate limit on wrong tokens */
+struct control;  /* admin/control.h: the control socket and its API */
+
+struct server {
+	sd_event *loop;
+	struct config config;
+	struct keys keys;       /* identity, TLS, release, token key; keys.h */
+	struct release release; /* the manifest and the files offered; release.h */
+	struct store *store;
+	struct turn *turn;
+	SSL_CTX *tls;
+	struct channels *channels;
+	struct guesses *guesses;
+	struct control *control;
+	struct listener *listeners; /* listener.h */
+	uint64_t started;           /* store_now() */
+};
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the server knows: tokens, clients, audit; SQL behind one small driver (db.h). Every function
+ * that writes does so inside the turn's transaction (turn.h); nothing that it did may be told to
+ * anyone before the commit.
+ *
+ * Errors, besides -ENOMEM: -ENOENT no such row; -ENOTUNIQ a shortened id fits several; -EIO the
+ * database failed (and has been logged): the turn is to be rolled back.
+ */
+#ifndef MUSTER_STORE_H
+#define MUSTER_STORE_H
+
+#include <stdbool.h>
+
+#include "lib/body.h"
+
+#define TOKEN_ID_SIZE 13 /* "t-" and 10 digits of Crockford's base32 in lower case, with the NUL   \
+	                  */
+#define NOTE_SIZE      257
+#define ACTOR_SIZE     129 /* "uid:0(root)", "client:ID", "server", "address:ADDRESS" */
+#define ADDRESS_SIZE   64  /* an IP address in text, without port */
+#define TOKEN_KEY_SIZE 32
+
+struct store;
+
+/* location: a file's path, or ":memory:". token_key: for the tokens' keyed hash, TOKEN_KEY_SIZE
+ * bytes, copied into secret memory. Makes or migrates the schema. -EPROTONOSUPPORT: the schema is
+ * of a later version. */
+int store_open(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],
+        struct store **ret) must_use;
+struct store *store_close(struct store *s);
+
+/* Transactions; turn.c is their only caller but for tests. begin: nothing if one is open already.
+ */
+int store_begin(struct store *s) must_use;
+int store_commit(struct store *s) must_use;
+void store_rollback(struct store *s);
+bool store_in_transaction(const struct store *s);
+
+/* Seconds since 1970 by a clock that never goes back: the later of the system's and the store's
+ * high-water mark. */
+uint64_t store_now(struct store *s);
+
+/* ---- tokens */
+
+enum token_state { TOKEN_LIVE, TOKEN_USED_UP, TOKEN_EXPIRED, TOKEN_REVOKED };
+const char *token_state_name(enum token_state state); /* "live", "used-up", "expired", "revoked" */
+
+struct token_record {
+	char id[TOKEN_ID_SIZE];
+	struct labels labels;
+	uint32_t uses; /* the limit, or UNLIMITED_USES */
+	uint32_t used;
+	uint64_t created;
+	uint64_t expires; /* 0: never */
+	uint64_t revoked; /* 0: not */
+	enum token_state state;
+	char created_by[ACTOR_SIZE];
+	char note[NOTE_SIZE];
+};
+
+struct token_spec {
+	struct labels labels;
+	uint32_t uses;
+	uint64_t expires;
+	const char *note; /* NULL: none */
+	const char *actor;
+};
+
+/* Makes a token from the CSPRNG, audited. Its digits exist in ret_token only. */
+int store_token_create(struct store *s, const struct token_spec *spec,
+        uint8_t ret_token[static TOKEN_SIZE], struct token_record *ret) must_use;
+int store_token_find(
+        struct store *s, const uint8_t token[static TOKEN_SIZE], struct token_record *ret) must_use;
+int store_token_get(struct store *s, const char *id_or_prefix, struct token_record *ret) must_use;
+/* Audited; revoking twice changes nothing. */
+int store_token_revoke(struct store *s, const char *id_or_prefix, const char *actor,
+        struct token_record *ret) must_use;
+typedef int (*token_visitor)(
+        void *userdata, const struct token_record *t); /* not 0: stop with that */
+int store_token_each(struct store *s, token_visitor visit, void *userdata) must_use;
+int store_token_count_live(struct store *s, uint64_t *ret) must_use;
+
+/* ---- clients */
+
+enum client_state { CLIENT_ENROLLED, CLIENT_LEFT };
+const char *client_state_name(enum client_state state); /* "enrolled", "left" */
+
+struct client_record {
+	uint8_t id[CLIENT_ID_SIZE];
+	uint8_t identity[PUBLIC_KEY_SIZE];
+	uint8_t tls_pin[PIN_SIZE];
+	enum client_state state;
+	struct labels labels;
+	char token[TOKEN_ID_SIZE];
+	uint64_t enrolled;
+	uint64_t last_hello; /* 0: never */
+	uint64_t uptime;     /* seconds, by the last HELLO */
+	uint8_t boot_id[16];
+	char address[ADDRESS_SIZE]; /* of the last connection */
+	struct facts facts;
+};
+
+/* Enrols: looks for the same identity first (an answer that was lost), spends one use by one
+ * conditional UPDATE whose row count is checked, adds the client, audits; all or nothing (a
+ * savepoint). 0: *ret is the client, new or found again. Otherwise a positive enum nack_code that
+ * says why not; nothing changed. */
+int store_client_enrol(struct store *s, const struct enrol_request *request, const char *address,
+        struct client_record *ret) must_use;
+
+/* Would store_client_enrol() grant it? 0 and the token; or a positive enum nack_code. Changes
+ * nothing. */
+int store_token_query(struct store *s, const struct token_query *query, struct token_record *ret)
+        must_use;
+
+int store_client_by_pin(struct store *s, const uint8_t tls_pin[static PIN_SIZE],
+        struct client_record *ret) must_use;
+int store_client_by_id(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
+        struct client_record *ret) must_use;
+int store_client_get(struct store *s, const char *id_or_prefix, struct client_record *ret) must_use;
+/* A HELLO of an enrolled client: time, facts, boot id, uptime, address. */
+int store_client_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
+        const struct hello *hello, const char *address) must_use;
+/* LEAVE: never said HELLO: the row goes and the use comes back (*ret_withdrawn); else it is marked
+ * as left. Audited. */
+int store_client_leave(
+        struct store *s, const uint8_t id[static CLIENT_ID_SIZE], bool *ret_withdrawn) must_use;
+
+struct client_filter {
+	const char *selector; /* NULL: all */
+	int state;            /* enum client_state, or -1: all */
+	const char *token;    /* token id, or NULL: all */
+	const char *after;    /* 32 hex digits: only ids above it; NULL: from the start */
+	uint32_t limit;       /* 0: no limit */
+};
+typedef int (*client_visitor)(void *userdata, const struct client_record *c);
+int store_client_each(struct store *s, const struct client_filter *filter, client_visitor visit,
+        void *userdata) must_use;
+int store_client_count(struct store *s, enum client_state state, uint64_t *ret) must_use;
+
+/* ---- audit: a hash chain; each row's hash covers the row and the hash before it */
+
+struct audit_record {
+	uint64_t seq; /* from 1, no gaps */
+	uint64_t time;
+	const char *actor, *act, *object, *detail; /* valid during the visit */
+	uint8_t hash[32];
+};
+
+/* Control characters and the like are escaped before they are stored. */
+int store_audit(struct store *s, const char *actor, const char *act, const char *object,
+        const char *detail) must_use;
+typedef int (*audit_visitor)(void *userdata, const struct audit_record *a);
+int store_audit_each(struct store *s, uint64_t after, uint32_t limit, audit_visitor visit,
+        void *userdata) must_use;
+struct audit_verdict {
+	uint64_t entries;
+	uint64_t first_bad; /* 0: the chain holds */
+	uint8_t head[32];
+};
+int store_audit_verify(struct store *s, struct audit_verdict *ret) must_use;
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One transaction a turn of the loop, and no reply before its commit. A handler that writes to the
+ * store calls turn_enter() first; whoever has output that depends on the store holds it with
+ * turn_hold(). The turn ends when no more input is waiting (a source of the lowest priority), or
+ * sooner if it grew large or old: one commit, then every held output is released. If the commit
+ * fails nothing of the turn happened: the outputs are dropped and their connections closed, so no
+ * peer hears of what is not durable.
+ */
+#ifndef MUSTER_TURN_H
+#define MUSTER_TURN_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "store/store.h"
+
+struct turn;
+
+/* Part of whatever is held; all zero when it isn't. */
+struct held {
+	struct held *next, **previous;
+	void (*release)(
+	        struct held *h, bool committed); /* h is unlinked already; may free its owner */
+};
+
+int turn_new(sd_event *loop, struct store *store, struct turn **ret) must_use;
+struct turn *turn_free(struct turn *t); /* commits what is open first */
+
+/* Opens the turn's transaction if it isn't. -EIO. */
+int turn_enter(struct turn *t) must_use;
+
+/* Releases h after the turn's commit; at once if no transaction is open. Holding twice is holding
+ * once. */
+void turn_hold(struct turn *t, struct held *h);
+void turn_forget(struct held *h); /* its owner ends; nothing if it isn't held */
+bool turn_is_held(const struct held *h);
+
+#endif
