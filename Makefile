@@ -43,12 +43,14 @@ MUSTER_CPPFLAGS += -U_FORTIFY_SOURCE $(if $(filter -O0,$(CFLAGS)),,-D_FORTIFY_SO
 endif
 
 # The static programs. Nothing in them looks names up by NSS or loads modules, so what the linker says of
-# getaddrinfo and dlopen in libcrypto's unused corners is of no concern. Sanitizers need a dynamic program.
-CURL_CPPFLAGS := $(if $(SAN),,-isystem $(DEPS)/include)
+# getaddrinfo and dlopen in libcrypto's unused corners is of no concern. Sanitizers need the dynamic C library.
+CURL_CPPFLAGS := -isystem $(DEPS)/include
 STATIC_CRYPTO := -lssl -lcrypto -lsecp256k1 -lsodium
 ifdef SAN
-ENROL_LINK := -pie $(STATIC_CRYPTO) -lcurl
-AGENT_LINK := -pie -lcurl $(STATIC_CRYPTO) -lsystemd -linih
+# Everything but the C library inside, so that they run in the tests' machines as the static ones do.
+INSIDE     := -Wl,-Bstatic $(STATIC_CRYPTO) -lcares -linih -Wl,-Bdynamic
+ENROL_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(INSIDE)
+AGENT_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(INSIDE)
 else
 STATIC     := -static-pie -Wl,--no-warnings
 ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares
@@ -78,12 +80,22 @@ UNITS    := $(patsubst %.in,$(BUILD)/%,$(wildcard server/*.service.in server/*.s
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_C))
 HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C))
 
-.PHONY: all deps demo check bench format lint install clean tests units
+.PHONY: all objects deps demo check format lint install clean tests units
 all: $(PROGRAMS) $(CLIENTS) $(UNITS)
+objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C))
 
 deps:
 	@installer/deps.sh packages
 	@installer/deps.sh static
+
+# The packages may be new: what depends on them is made by a make of its own.
+check demo: deps
+check:
+	@$(MAKE) --no-print-directory -j2 all tests
+	@tests/run $(BUILD)
+demo:
+	@$(MAKE) --no-print-directory -s -j2 all
+	@tests/machines/demo $(BUILD)
 
 $(BUILD)/libmuster.a: $(call objects,$(LIB_C))
 	@rm -f $@
