@@ -42,6 +42,6 @@ int ecies_open(struct ecies_receiver *r, const uint8_t *sealed, size_t len, uint
 
 /* The derived key itself, for test vectors: HKDF-SHA256(sender public || shared point). */
 int ecies_derive(const struct identity *self, const uint8_t peer[static PUBLIC_KEY_SIZE],
-        const uint8_t ephemeral[static PUBLIC_KEY_SIZE], uint8_t ret[static 32]) must_use;
+	const uint8_t ephemeral[static PUBLIC_KEY_SIZE], uint8_t ret[static 32]) must_use;
 
 #endif

@@ -14,7 +14,7 @@ struct facts {
 	char arch[33];                      /* uname machine: x86_64, aarch64, ... */
 	char version[33];                   /* of muster on the machine */
 	uint8_t machine[MACHINE_HASH_SIZE]; /* BLAKE2b-256 of machine-id(5) under the key "muster
-	                                       machine-id 1" */
+					       machine-id 1" */
 };
 
 /* Of this machine; what can't be read is empty. Unprintable characters are dropped. */

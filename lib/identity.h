@@ -32,18 +32,18 @@ struct identity *identity_free(struct identity *i); /* wipes; takes NULL, return
 void identity_freep(struct identity **i);
 
 const uint8_t *identity_public(
-        const struct identity *i); /* PUBLIC_KEY_SIZE bytes, live as long as i */
+	const struct identity *i); /* PUBLIC_KEY_SIZE bytes, live as long as i */
 const uint8_t *identity_secret(const struct identity *i); /* 32 bytes; for lib/ecies.c and tests */
 
 /* Signs a 32-byte digest. */
 int identity_sign(const struct identity *i, const uint8_t digest[static DIGEST_SIZE],
-        uint8_t ret[static SIGNATURE_SIZE]) must_use;
+	uint8_t ret[static SIGNATURE_SIZE]) must_use;
 
 /* 0 if the signature is low-S and verifies. -EBADMSG: the key is no point of the curve in form 04;
  * -EKEYREJECTED: the signature doesn't verify or its S is high. */
 int identity_verify(const uint8_t public_key[static PUBLIC_KEY_SIZE],
-        const uint8_t digest[static DIGEST_SIZE], const uint8_t signature[static SIGNATURE_SIZE])
-        must_use;
+	const uint8_t digest[static DIGEST_SIZE], const uint8_t signature[static SIGNATURE_SIZE])
+	must_use;
 
 /* 0 if the bytes are a point of the curve in form 04, else -EBADMSG. */
 int identity_check_public(const uint8_t public_key[static PUBLIC_KEY_SIZE]) must_use;
@@ -51,6 +51,6 @@ int identity_check_public(const uint8_t public_key[static PUBLIC_KEY_SIZE]) must
 /* Compressed hex to and from the 65 bytes. -EBADMSG. */
 int identity_public_from_text(const char *text, uint8_t ret[static PUBLIC_KEY_SIZE]) must_use;
 void identity_public_to_text(
-        const uint8_t key[static PUBLIC_KEY_SIZE], char ret[static IDENTITY_TEXT_SIZE]);
+	const uint8_t key[static PUBLIC_KEY_SIZE], char ret[static IDENTITY_TEXT_SIZE]);
 
 #endif

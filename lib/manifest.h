@@ -40,6 +40,6 @@ struct manifest {
 int manifest_parse(const char *text, size_t len, struct manifest *ret) must_use;
 int manifest_print(const struct manifest *m, struct buffer *out) must_use;
 const struct manifest_file *manifest_find(
-        const struct manifest *m, const char *path); /* NULL: not in it */
+	const struct manifest *m, const char *path); /* NULL: not in it */
 
 #endif

@@ -23,7 +23,7 @@ struct minisign_public {
 
 int minisign_generate(struct minisign_key **ret) must_use;
 int minisign_load(const char *path, struct minisign_key **ret)
-        must_use; /* -EPERM, -EBADMSG, -ENOTSUP: has a password */
+	must_use; /* -EPERM, -EBADMSG, -ENOTSUP: has a password */
 int minisign_save(const struct minisign_key *k, const char *path) must_use; /* mode 0600, -EEXIST */
 struct minisign_key *minisign_free(struct minisign_key *k);
 void minisign_freep(struct minisign_key **k);
@@ -31,18 +31,18 @@ void minisign_freep(struct minisign_key **k);
 void minisign_public(const struct minisign_key *k, struct minisign_public *ret);
 int minisign_public_parse(const char *text, struct minisign_public *ret) must_use; /* -EINVAL */
 void minisign_public_format(
-        const struct minisign_public *p, char ret[static MINISIGN_PUBLIC_TEXT_SIZE]);
+	const struct minisign_public *p, char ret[static MINISIGN_PUBLIC_TEXT_SIZE]);
 /* The text of a public key file, as `minisign -p` reads it. Caller frees. */
 char *minisign_public_file(const struct minisign_public *p) must_use;
 
 /* The text of a signature file over data; the trusted comment is one printable line. Caller frees.
  */
 int minisign_sign(const struct minisign_key *k, const void *data, size_t len,
-        const char *trusted_comment, char **ret) must_use;
+	const char *trusted_comment, char **ret) must_use;
 
 /* 0 if the signature file's text is a valid signature of data by that key.
  * -EBADMSG: not a signature file; -ENOKEY: by another key; -EKEYREJECTED: wrong. */
 int minisign_verify(const struct minisign_public *p, const void *data, size_t len,
-        const char *signature, size_t signature_len) must_use;
+	const char *signature, size_t signature_len) must_use;
 
 #endif

@@ -32,7 +32,7 @@ struct op_row {
 	bool from_client;
 	bool from_server;
 	bool introduces; /* the body starts with the sender's identity key, under which it is signed
-	                  */
+			  */
 	uint32_t largest; /* body, bytes */
 };
 

@@ -24,8 +24,8 @@ struct session_setup {
 	enum direction self;             /* what this end sends is FROM_CLIENT or FROM_SERVER */
 	const struct identity *identity; /* this end's; must outlive the session */
 	const uint8_t *peer; /* the peer's identity key, PUBLIC_KEY_SIZE; NULL (server only): the
-	                        first message must introduce it, and until session_enrolled() is
-	                        called a message is at most MESSAGE_MAX_ANON */
+				first message must introduce it, and until session_enrolled() is
+				called a message is at most MESSAGE_MAX_ANON */
 	uint8_t binding[BINDING_SIZE];
 	uint8_t client_id[CLIENT_ID_SIZE]; /* zero before enrolment */
 };
@@ -52,19 +52,19 @@ const uint8_t *session_peer(const struct session *s);
  * code allows; -EPERM: this end doesn't send that op code; -ENOKEY: the peer's key is not known
  * yet; -ENOBUFS: out is full. The sequence number used goes to ret_sequence unless that is NULL. */
 int session_seal(struct session *s, enum op op, const void *body, size_t len, struct buffer *out,
-        uint64_t *ret_sequence) must_use;
+	uint64_t *ret_sequence) must_use;
 
 /* Opens one packet (without its frame head). 1: *ret is a whole message; 0: a part of one, more to
  * come. -EBADMSG: doesn't open or is malformed; -EPROTO: op code unknown, not for this direction or
  * changed within a message; -ENOKEY: not introduced; -EMSGSIZE: too long; -EKEYREJECTED: wrong
  * signature; -EILSEQ: wrong sequence number or client id; -ESHUTDOWN: it failed before. */
 int session_open(struct session *s, const uint8_t *packet, size_t len, struct message *ret)
-        must_use;
+	must_use;
 
 /* The digest that a message's signature signs; bytes is the message up to its signature. For
  * vectors and receipts. */
 void session_digest(enum op op, enum direction from, const uint8_t binding[static BINDING_SIZE],
-        const uint8_t receiver[static PUBLIC_KEY_SIZE], const void *bytes, size_t len,
-        uint8_t ret[static DIGEST_SIZE]);
+	const uint8_t receiver[static PUBLIC_KEY_SIZE], const void *bytes, size_t len,
+	uint8_t ret[static DIGEST_SIZE]);
 
 #endif

@@ -14,7 +14,7 @@ enum tlskey_kind { TLSKEY_P256, TLSKEY_ED25519 };
 struct tlskey {
 	EVP_PKEY *key;
 	X509 *certificate; /* X.509 v3, valid from 1970 to 9999: muster judges keys, not dates (RFC
-	                      5280, 4.1.2.5) */
+			      5280, 4.1.2.5) */
 	uint8_t pin[PIN_SIZE];
 };
 

@@ -54,7 +54,7 @@ void uplink_global_end(void);
  * *ret_error filled. */
 typedef void (*uplink_progress)(void *userdata, uint64_t done, uint64_t total);
 int uplink_download(const struct uplink_options *o, const char *path, int fd, uint64_t limit,
-        uplink_progress progress, void *userdata, struct uplink_error *ret_error) must_use;
+	uplink_progress progress, void *userdata, struct uplink_error *ret_error) must_use;
 
 /*
  * A channel. Blocking use (muster-enrol): uplink_open(), then uplink_send() and uplink_receive().
@@ -77,7 +77,7 @@ int uplink_socket(const struct uplink *u);
 bool uplink_wants_write(const struct uplink *u);
 bool uplink_is_channel(const struct uplink *u); /* the 101 has come */
 const uint8_t *uplink_binding(
-        const struct uplink *u);             /* BINDING_SIZE bytes, after uplink_upgrade() */
+	const struct uplink *u);             /* BINDING_SIZE bytes, after uplink_upgrade() */
 struct buffer *uplink_out(struct uplink *u); /* append framed packets here, then uplink_step() */
 
 /* Writes what is queued and reads what has come, without blocking. 0; -EIO with *ret_error: the
@@ -90,12 +90,12 @@ int uplink_next_packet(struct uplink *u, const uint8_t **ret, size_t *ret_len) m
 
 /* Blocking: connects, upgrades and returns when the channel stands. */
 int uplink_open(const struct uplink_options *o, struct uplink **ret, struct uplink_error *ret_error)
-        must_use;
+	must_use;
 /* Blocking: sends one message of the session, or waits for one, at most seconds. -ETIMEDOUT,
  * -ECANCELED, -EIO (all with *ret_error), or an error of session_seal() or session_open(). */
 int uplink_send(struct uplink *u, struct session *s, enum op op, const void *body, size_t len,
-        unsigned seconds, struct uplink_error *ret_error) must_use;
+	unsigned seconds, struct uplink_error *ret_error) must_use;
 int uplink_receive(struct uplink *u, struct session *s, struct message *ret, unsigned seconds,
-        struct uplink_error *ret_error) must_use;
+	struct uplink_error *ret_error) must_use;
 
 #endif

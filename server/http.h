@@ -30,7 +30,7 @@ struct http_request {
 	const char *host;
 	const char *if_none_match, *range, *content_type, *upgrade; /* NULL: absent */
 	const char *accept, *if_match, *if_range, *origin, *cookie, *authorization,
-	        *idempotency_key;
+		*idempotency_key;
 	const char *body; /* NUL after its end */
 	size_t body_len;
 	bool keep_alive;
@@ -46,18 +46,18 @@ struct http_parser *http_parser_free(struct http_parser *p);
  * nothing more is taken until http_parser_next(); 0: more bytes are needed; a negative HTTP status
  * (-400, -413, -431, -414, -501, -505, ...): answer with that and close. */
 int http_parser_feed(struct http_parser *p, const void *data, size_t len, size_t *ret_used)
-        must_use;
+	must_use;
 const struct http_request *http_parser_request(
-        const struct http_parser *p); /* valid until next() or free() */
+	const struct http_parser *p); /* valid until next() or free() */
 void http_parser_next(struct http_parser *p);
 
 /* Answers. headers: NULL or lines that each end with CR LF. length: of the body that follows. */
 int http_answer_head(struct buffer *out, int status, const char *content_type, uint64_t length,
-        bool keep_alive, const char *headers) must_use;
+	bool keep_alive, const char *headers) must_use;
 /* A whole answer of application/problem+json: title from the status, a stable code ("not-found")
  * and a sentence. */
 int http_answer_problem(struct buffer *out, int status, const char *code, const char *detail,
-        bool keep_alive, const char *headers) must_use;
+	bool keep_alive, const char *headers) must_use;
 const char *http_status_text(int status);
 
 #endif

@@ -21,7 +21,7 @@ struct turn;
 struct held {
 	struct held *next, **previous;
 	void (*release)(
-	        struct held *h, bool committed); /* h is unlinked already; may free its owner */
+		struct held *h, bool committed); /* h is unlinked already; may free its owner */
 };
 
 int turn_new(sd_event *loop, struct store *store, struct turn **ret) must_use;

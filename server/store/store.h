@@ -14,8 +14,9 @@
 
 #include "lib/body.h"
 
-#define TOKEN_ID_SIZE 13 /* "t-" and 10 digits of Crockford's base32 in lower case, with the NUL   \
-	                  */
+#define TOKEN_ID_SIZE                                                                              \
+	13 /* "t-" and 10 digits of Crockford's base32 in lower case, with the NUL                 \
+	    */
 #define NOTE_SIZE      257
 #define ACTOR_SIZE     129 /* "uid:0(root)", "client:ID", "server", "address:ADDRESS" */
 #define ADDRESS_SIZE   64  /* an IP address in text, without port */
@@ -27,7 +28,7 @@ struct store;
  * bytes, copied into secret memory. Makes or migrates the schema. -EPROTONOSUPPORT: the schema is
  * of a later version. */
 int store_open(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],
-        struct store **ret) must_use;
+	struct store **ret) must_use;
 struct store *store_close(struct store *s);
 
 /* Transactions; turn.c is their only caller but for tests. begin: nothing if one is open already.
@@ -69,15 +70,15 @@ struct token_spec {
 
 /* Makes a token from the CSPRNG, audited. Its digits exist in ret_token only. */
 int store_token_create(struct store *s, const struct token_spec *spec,
-        uint8_t ret_token[static TOKEN_SIZE], struct token_record *ret) must_use;
+	uint8_t ret_token[static TOKEN_SIZE], struct token_record *ret) must_use;
 int store_token_find(
-        struct store *s, const uint8_t token[static TOKEN_SIZE], struct token_record *ret) must_use;
+	struct store *s, const uint8_t token[static TOKEN_SIZE], struct token_record *ret) must_use;
 int store_token_get(struct store *s, const char *id_or_prefix, struct token_record *ret) must_use;
 /* Audited; revoking twice changes nothing. */
 int store_token_revoke(struct store *s, const char *id_or_prefix, const char *actor,
-        struct token_record *ret) must_use;
+	struct token_record *ret) must_use;
 typedef int (*token_visitor)(
-        void *userdata, const struct token_record *t); /* not 0: stop with that */
+	void *userdata, const struct token_record *t); /* not 0: stop with that */
 int store_token_each(struct store *s, token_visitor visit, void *userdata) must_use;
 int store_token_count_live(struct store *s, uint64_t *ret) must_use;
 
@@ -106,25 +107,25 @@ struct client_record {
  * savepoint). 0: *ret is the client, new or found again. Otherwise a positive enum nack_code that
  * says why not; nothing changed. */
 int store_client_enrol(struct store *s, const struct enrol_request *request, const char *address,
-        struct client_record *ret) must_use;
+	struct client_record *ret) must_use;
 
 /* Would store_client_enrol() grant it? 0 and the token; or a positive enum nack_code. Changes
  * nothing. */
 int store_token_query(struct store *s, const struct token_query *query, struct token_record *ret)
-        must_use;
+	must_use;
 
 int store_client_by_pin(struct store *s, const uint8_t tls_pin[static PIN_SIZE],
-        struct client_record *ret) must_use;
+	struct client_record *ret) must_use;
 int store_client_by_id(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
-        struct client_record *ret) must_use;
+	struct client_record *ret) must_use;
 int store_client_get(struct store *s, const char *id_or_prefix, struct client_record *ret) must_use;
 /* A HELLO of an enrolled client: time, facts, boot id, uptime, address. */
 int store_client_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
-        const struct hello *hello, const char *address) must_use;
+	const struct hello *hello, const char *address) must_use;
 /* LEAVE: never said HELLO: the row goes and the use comes back (*ret_withdrawn); else it is marked
  * as left. Audited. */
 int store_client_leave(
-        struct store *s, const uint8_t id[static CLIENT_ID_SIZE], bool *ret_withdrawn) must_use;
+	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], bool *ret_withdrawn) must_use;
 
 struct client_filter {
 	const char *selector; /* NULL: all */
@@ -135,7 +136,7 @@ struct client_filter {
 };
 typedef int (*client_visitor)(void *userdata, const struct client_record *c);
 int store_client_each(struct store *s, const struct client_filter *filter, client_visitor visit,
-        void *userdata) must_use;
+	void *userdata) must_use;
 int store_client_count(struct store *s, enum client_state state, uint64_t *ret) must_use;
 
 /* ---- audit: a hash chain; each row's hash covers the row and the hash before it */
@@ -149,10 +150,10 @@ struct audit_record {
 
 /* Control characters and the like are escaped before they are stored. */
 int store_audit(struct store *s, const char *actor, const char *act, const char *object,
-        const char *detail) must_use;
+	const char *detail) must_use;
 typedef int (*audit_visitor)(void *userdata, const struct audit_record *a);
 int store_audit_each(struct store *s, uint64_t after, uint32_t limit, audit_visitor visit,
-        void *userdata) must_use;
+	void *userdata) must_use;
 struct audit_verdict {
 	uint64_t entries;
 	uint64_t first_bad; /* 0: the chain holds */
