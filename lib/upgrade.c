@@ -30,13 +30,13 @@ struct head {
 int upgrade_request(const char *server, struct buffer *out)
 {
 	return buffer_printf(out,
-	        "GET /v1/channel HTTP/1.1\r\n"
-	        "Host: %s\r\n"
-	        "User-Agent: muster/" MUSTER_VERSION "\r\n"
-	        "Connection: Upgrade\r\n"
-	        "Upgrade: " PROTOCOL "\r\n"
-	        "\r\n",
-	        server);
+		"GET /v1/channel HTTP/1.1\r\n"
+		"Host: %s\r\n"
+		"User-Agent: muster/" MUSTER_VERSION "\r\n"
+		"Connection: Upgrade\r\n"
+		"Upgrade: " PROTOCOL "\r\n"
+		"\r\n",
+		server);
 }
 
 static bool is(struct piece p, const char *word)
@@ -238,7 +238,7 @@ static void read_problem(struct piece body, struct upgrade_answer *ret)
 
 /* A refusal: its body only if it is one we can read whole. */
 static int take_refusal(const char *data, size_t len, size_t head, bool closed,
-        const struct head *h, struct upgrade_answer *a)
+	const struct head *h, struct upgrade_answer *a)
 {
 	bool readable = h->problem && !h->framed && h->lengths == 1 && h->body <= UPGRADE_BODY_MAX;
 
@@ -258,8 +258,11 @@ int upgrade_answer(const void *data, size_t len, bool closed, struct upgrade_ans
 	struct upgrade_answer a = {};
 	struct head h;
 	size_t most = len < UPGRADE_HEAD_MAX ? len : UPGRADE_HEAD_MAX;
-	const char *end = memmem(data, most, "\r\n\r\n", 4);
+	const char *end;
 
+	if (len == 0)
+		return closed ? -EBADMSG : 0;
+	end = memmem(data, most, "\r\n\r\n", 4);
 	if (memcmp(data, STATUS_START, len < start ? len : start) != 0)
 		return -EBADMSG;
 	if (!end)

@@ -10,6 +10,7 @@
 #define MUSTER_UPLINK_H
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdbool.h>
 
 #include "session.h"
@@ -17,10 +18,11 @@
 
 struct uplink_options {
 	const char *server;       /* "host:port", checked by uplink_check_server() */
-	const char *pins;         /* "sha256//..;sha256//.." */
+	const char *pins;         /* "sha256//..;sha256//..", at most PINS_MAX */
 	const char *proxy;        /* NULL: as the environment says; "": none */
-	const struct tlskey *tls; /* shown to the server; NULL: none */
-	unsigned connect_timeout; /* seconds, name lookup to the end of the TLS handshake */
+	const struct tlskey *tls; /* shown to the server; NULL: none; outlives the uplink */
+	unsigned connect_timeout; /* seconds, name lookup to the end of the TLS handshake, and again
+				     for the answer to a blocking Upgrade; 0: 30 */
 	const volatile sig_atomic_t *cancel; /* not 0: stop with -ECANCELED; may be NULL */
 };
 
@@ -39,13 +41,16 @@ enum uplink_failure {
 
 struct uplink_error {
 	enum uplink_failure failure;
-	char text[256]; /* what happened, printable */
+	unsigned status; /* UPLINK_HTTP: of the answer, or 0 if it was none */
+	char code[32]; /* UPLINK_HTTP: "code" of the refusal's problem+json ("not-enrolled", ...) */
+	char text[384]; /* what happened, on what, and what to do; printable ASCII */
 };
 
 /* "host:port" or "[v6]:port", a host of letters, digits, dots and dashes. -EINVAL. */
 int uplink_check_server(const char *server) must_use;
 
-/* Once in a process, before threads; and at its end. */
+/* Once in a process, before threads; and at its end. SIGPIPE is ignored from then on, and no
+ * configuration file of OpenSSL is read: neither can change what TLS is taken. */
 int uplink_global_init(void) must_use;
 void uplink_global_end(void);
 
@@ -60,7 +65,8 @@ int uplink_download(const struct uplink_options *o, const char *path, int fd, ui
  * A channel. Blocking use (muster-enrol): uplink_open(), then uplink_send() and uplink_receive().
  * Use from a loop (muster-agent): uplink_prepare() gives an easy handle for the loop's multi
  * handle; when that handle's transfer is done, uplink_upgrade() and then, whenever the socket is
- * readable or writable, uplink_step().
+ * readable or writable, uplink_step(). The handle stays in the multi handle as long as the
+ * uplink is used: removing it closes the connection.
  */
 struct uplink;
 
@@ -87,6 +93,10 @@ int uplink_step(struct uplink *u, struct uplink_error *ret_error) must_use;
 /* The next complete packet that has been read, without its frame head; valid until the next call on
  * u. 1: *ret and *ret_len; 0: none yet; -EBADMSG: garbage on the stream. */
 int uplink_next_packet(struct uplink *u, const uint8_t **ret, size_t *ret_len) must_use;
+
+/* There may be more to read although the socket doesn't say so: after all packets have been taken,
+ * call uplink_step() again without waiting. */
+bool uplink_unread(const struct uplink *u);
 
 /* Blocking: connects, upgrades and returns when the channel stands. */
 int uplink_open(const struct uplink_options *o, struct uplink **ret, struct uplink_error *ret_error)
