@@ -20,6 +20,11 @@ struct facts {
 /* Of this machine; what can't be read is empty. Unprintable characters are dropped. */
 void facts_gather(struct facts *ret);
 
+/* The parts of it that can be tested: PRETTY_NAME of the text of an os-release(5) file (which is
+ * unquoted in place), and the hash of machine-id(5)'s 32 digits. */
+void facts_os_name(char *os_release, char *ret, size_t size);
+void facts_hash_machine(const char *machine_id, uint8_t ret[static MACHINE_HASH_SIZE]);
+
 void facts_write(struct writer *w, const struct facts *f);
 void facts_read(struct reader *r, struct facts *ret);
 

@@ -61,6 +61,9 @@ int session_seal(struct session *s, enum op op, const void *body, size_t len, st
 int session_open(struct session *s, const uint8_t *packet, size_t len, struct message *ret)
 	must_use;
 
+/* The last message has been dealt with: gives its memory back. For sessions that will be idle. */
+void session_rest(struct session *s);
+
 /* The digest that a message's signature signs; bytes is the message up to its signature. For
  * vectors and receipts. */
 void session_digest(enum op op, enum direction from, const uint8_t binding[static BINDING_SIZE],

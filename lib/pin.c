@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <openssl/err.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "lib/pin.h"
+
+static const char prefix[] = "sha256//";
+
+/* The hash of a DER encoding that OpenSSL allocated, and its end. */
+static int pin_of_der(uint8_t *der, int len, uint8_t ret[static PIN_SIZE])
+{
+	if (len <= 0 || !der) {
+		ERR_clear_error();
+		return -EINVAL;
+	}
+	crypto_hash_sha256(ret, der, (unsigned long long)len);
+	OPENSSL_free(der);
+	return 0;
+}
+
+int pin_of_certificate(X509 *certificate, uint8_t ret[static PIN_SIZE])
+{
+	uint8_t *der = NULL;
+	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &der);
+
+	return pin_of_der(der, len, ret);
+}
+
+int pin_of_key(EVP_PKEY *key, uint8_t ret[static PIN_SIZE])
+{
+	uint8_t *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+
+	return pin_of_der(der, len, ret);
+}
+
+int pin_parse(const char *text, uint8_t ret[static PIN_SIZE])
+{
+	uint8_t pin[PIN_SIZE];
+	size_t len = strnlen(text, PIN_TEXT_SIZE);
+
+	if (len != PIN_TEXT_SIZE - 1 || strncmp(text, prefix, strlen(prefix)) != 0)
+		return -EINVAL;
+	if (sodium_base642bin(pin, sizeof pin, text + strlen(prefix), len - strlen(prefix), NULL,
+		    &len, NULL, sodium_base64_VARIANT_ORIGINAL) < 0 ||
+		len != sizeof pin)
+		return -EINVAL;
+	memcpy(ret, pin, sizeof pin);
+	return 0;
+}
+
+void pin_format(const uint8_t pin[static PIN_SIZE], char ret[static PIN_TEXT_SIZE])
+{
+	char *base64 = stpcpy(ret, prefix);
+
+	sodium_bin2base64(base64, PIN_TEXT_SIZE - strlen(prefix), pin, PIN_SIZE,
+		sodium_base64_VARIANT_ORIGINAL);
+}
