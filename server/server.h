@@ -12,9 +12,11 @@
 #include "store/store.h"
 #include "turn.h"
 
-struct channels; /* channel.h: the connected machines */
-struct guesses;  /* guesses.h: the rate limit on wrong tokens */
-struct control;  /* admin/control.h: the control socket and its API */
+struct channels;  /* channel.h: the connected machines */
+struct guesses;   /* guesses.h: the rate limit on wrong tokens */
+struct deadlines; /* deadline.h: one timer for all connections */
+struct stream;    /* stream.h: every accepted connection */
+struct control;   /* admin/control.h: the control socket and its API */
 
 struct server {
 	sd_event *loop;
@@ -28,7 +30,9 @@ struct server {
 	struct guesses *guesses;
 	struct control *control;
 	struct listener *listeners; /* listener.h */
-	uint64_t started;           /* store_now() */
+	struct deadlines *deadlines;
+	struct stream *streams;
+	uint64_t started; /* store_now() */
 };
 
 #endif

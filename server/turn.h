@@ -30,6 +30,10 @@ struct turn *turn_free(struct turn *t); /* commits what is open first */
 /* Opens the turn's transaction if it isn't. -EIO. */
 int turn_enter(struct turn *t) must_use;
 
+/* The store has failed in this turn (-EIO, -ENOMEM): it will be rolled back instead of committed,
+ * and what is held is dropped. */
+void turn_fail(struct turn *t);
+
 /* Releases h after the turn's commit; at once if no transaction is open. Holding twice is holding
  * once. */
 void turn_hold(struct turn *t, struct held *h);

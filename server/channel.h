@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Channels (muster-protocol(7), "Channel"): after the upgrade of a connection, framed packets both
+ * ways. One table says which op code may come from whom and who handles it (enrol.h, agent.h).
+ * What answers it makes is held until the turn has committed (turn.h).
+ */
+#ifndef MUSTER_CHANNEL_H
+#define MUSTER_CHANNEL_H
+
+#include <stdbool.h>
+
+#include "lib/body.h"
+#include "lib/session.h"
+#include "stream.h"
+#include "turn.h"
+
+struct server;
+struct channels; /* the connected machines: those whose HELLO has been taken */
+
+int channels_new(struct channels **ret) must_use;
+struct channels *channels_free(struct channels *c);
+bool channels_connected(const struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
+size_t channels_count(const struct channels *c);
+
+enum standing {
+	STANDING_ANONYMOUS = 1, /* showed no TLS key */
+	STANDING_NEW = 2,       /* the same, but it has enrolled on this channel */
+	STANDING_ENROLLED = 4,  /* showed the TLS key of a client */
+	STANDING_OVER = 8,      /* has left */
+};
+
+struct channel {
+	struct server *server;
+	struct stream *stream;
+	struct session *session;
+	struct buffer in; /* a packet that is not complete yet; mostly nothing */
+	struct held held;
+	enum standing standing;
+	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
+	struct channel *next;       /* in the table of the connected */
+	bool listed;
+};
+
+/* Makes the stream a channel. client: whose TLS key was shown, or NULL. */
+int channel_start(struct stream *stream, const struct client_record *client) must_use;
+
+/* The client is connected by this channel now; an older one of it ends. */
+int channel_connected(struct channel *c) must_use;
+/* Ends the connected channel of that client, if it is not c. */
+void channel_end_others(struct channel *c, const uint8_t id[static CLIENT_ID_SIZE]);
+
+/* Answers, for the handlers; negative: the channel must end. */
+int channel_send(struct channel *c, enum op op, const void *body, size_t len) must_use;
+int channel_ack(struct channel *c, uint64_t sequence, bool with_time) must_use;
+int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint32_t retry,
+	const char *format, ...) must_use printf_like(5);
+/* NACK to a body that a decoder has refused with that error. */
+int channel_nack_body(struct channel *c, uint64_t sequence, int error) must_use;
+/* The store failed: the turn fails, and this channel with it. Returns a negative errno. */
+int channel_store_failed(struct channel *c, int error) must_use;
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The server's configuration: muster-server.conf(5), every value checked. */
+#ifndef MUSTER_CONFIG_H
+#define MUSTER_CONFIG_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "lib/base.h"
+
+#define CONFIG_PATH   "/etc/muster/muster-server.conf"
+#define LISTEN_MAX    8
+#define NAME_SIZE     264 /* a host name of 253 characters or [IPv6], a colon, a port, the NUL */
+#define CONTROL_SIZE  108 /* sun_path */
+#define IDLE_BEATS    3   /* heartbeats that a machine may miss */
+#define IDLE_SLACK    30  /* seconds on top of them */
+#define HEARTBEAT_MAX 86400
+
+struct listen_address {
+	struct sockaddr_storage address;
+	socklen_t len;
+};
+
+struct config {
+	/* [server] */
+	size_t listen_count;
+	struct listen_address listen[LISTEN_MAX];
+	char name[NAME_SIZE]; /* host:port for scripts; "" until listener_start() knows the port */
+	char state[PATH_MAX];
+	char control[CONTROL_SIZE];
+	char clients[PATH_MAX];
+	uint32_t heartbeat; /* seconds */
+	/* [limits] */
+	uint32_t connections;
+	uint32_t connections_per_source;
+	uint32_t handshake_timeout; /* seconds, as all of these */
+	uint32_t request_timeout;
+	uint32_t idle_timeout; /* 0: by config_idle_timeout() from the heartbeat */
+	uint32_t wrong_tokens_per_source;
+	uint32_t wrong_tokens; /* a second, from everywhere */
+};
+
+/* What stands when the file says nothing. */
+void config_defaults(struct config *ret);
+
+/* Reads the file over what *c has. On failure a text for people is in ret_error, for a mistake in
+ * it "FILE:LINE: what is wrong": -EINVAL; else the errno of reading. */
+#define CONFIG_ERROR_SIZE (PATH_MAX + 512)
+int config_load(const char *path, struct config *c, char ret_error[static CONFIG_ERROR_SIZE])
+	must_use;
+
+uint32_t config_idle_timeout(const struct config *c);
+
+/* "HOST:PORT": letters, digits, dots and dashes, or an IPv6 address in brackets; port 1..65535. */
+bool config_name_ok(const char *name);
+
+/* "[::]:8443", "192.0.2.1:8443", "8443" (every address). -EINVAL. */
+int config_parse_listen(const char *text, struct listen_address *ret) must_use;
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One accepted connection: TLS over a socket, on the loop. It does the handshake, reads one record
+ * an event into memory that all streams share, and writes what its user has put into the output; so
+ * an idle stream holds no buffers. Who uses it changes once: first web.h, then perhaps channel.h.
+ */
+#ifndef MUSTER_STREAM_H
+#define MUSTER_STREAM_H
+
+#include <openssl/ssl.h>
+
+#include "deadline.h"
+#include "lib/buffer.h"
+#include "source.h"
+
+#define STREAM_SLICE 16384 /* most bytes read or produced in one event */
+#define STREAM_HIGH  65536 /* with so much unwritten nothing more is read */
+
+struct server;
+struct stream;
+
+/* Called within the stream's event. Negative: the stream is to end at once. */
+struct stream_user {
+	/* Plain bytes have come; all are to be taken. */
+	int (*input)(void *owner, const uint8_t *data, size_t len);
+	/* After every event: one bounded piece of work. 1: there is more to do, come again when the
+	 * output has been written, and read nothing until then; 0: waits for input. */
+	int (*step)(void *owner);
+	/* The stream ends: free what belongs to it. */
+	void (*end)(void *owner);
+};
+
+/* Takes the socket over, also on failure. */
+int stream_new(struct server *server, int fd, const struct source *source) must_use;
+
+void stream_use(struct stream *s, const struct stream_user *user, void *owner);
+
+/* Ends it now; inside its own event, when that is over. May be called twice. */
+void stream_end(struct stream *s);
+
+/* Ends it when the output has been written, politely: the peer has time to read it. */
+void stream_finish(struct stream *s);
+
+/* What is to be sent. While it's corked nothing is. */
+struct buffer *stream_out(struct stream *s);
+void stream_cork(struct stream *s);
+void stream_uncork(struct stream *s);
+
+void stream_deadline(struct stream *s, enum deadline_kind kind, uint32_t seconds);
+
+SSL *stream_tls(const struct stream *s);
+const struct source *stream_source(const struct stream *s);
+struct server *stream_server(const struct stream *s);
+
+/* Ends all of a server's streams. */
+void streams_end(struct server *server);
+
+/* For deadlines_new(). */
+void stream_expired(struct deadline *d);
+
+#endif
