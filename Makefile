@@ -42,8 +42,8 @@ MUSTER_CFLAGS  += -fstack-protector-strong -fstack-clash-protection -fcf-protect
 MUSTER_CPPFLAGS += -U_FORTIFY_SOURCE $(if $(filter -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=3)
 endif
 
-# The static programs. Nothing in them looks names up by NSS or loads modules, so what the linker says of
-# getaddrinfo and dlopen in libcrypto's unused corners is of no concern. Sanitizers need the dynamic C library.
+# The static programs. What of glibc would load the machine's NSS modules is replaced by libnonss (names are
+# c-ares' work). Sanitizers need the dynamic C library.
 CURL_CPPFLAGS := -isystem $(DEPS)/include
 STATIC_CRYPTO := -lssl -lcrypto -lsecp256k1 -lsodium
 ifdef SAN
@@ -52,9 +52,10 @@ INSIDE     := -Wl,-Bstatic $(STATIC_CRYPTO) -lcares -linih -Wl,-Bdynamic
 ENROL_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(INSIDE)
 AGENT_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(INSIDE)
 else
-STATIC     := -static-pie -Wl,--no-warnings
-ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares
-AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih
+STATIC     := -static-pie -Wl,--wrap=dlopen
+ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares $(DEPS)/lib/libnonss.a
+AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih \
+	$(DEPS)/lib/libnonss.a
 endif
 SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lz
 CTL_LINK    := -pie -lcurl -ljansson
