@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "line.h"
+#include "lib/line.h"
 
 #define STALL 30 /* seconds without a byte, then a download is given up */
 

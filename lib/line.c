@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "line.h"
+#include "lib/line.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>

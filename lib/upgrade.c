@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "upgrade.h"
+#include "lib/upgrade.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "uplink.h"
+#include "lib/uplink.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "line.h"
-#include "packet.h"
-#include "text.h"
-#include "upgrade.h"
+#include "lib/line.h"
+#include "lib/packet.h"
+#include "lib/text.h"
+#include "lib/upgrade.h"
 
 #define CHUNK      4096        /* bytes read at once */
 #define READ_AHEAD (64 * 1024) /* bytes read, then packets are to be taken first */

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/text.h"
+
+#define CONFIG_MAX      65536 /* bytes */
+#define CONNECT_TIMEOUT 30    /* seconds */
+#define BACKOFF_CAP     300   /* seconds */
+
+/* One reading: what has been read and where. inih stops at nothing, so the first mistake is kept.
+ */
+struct reading {
+	FILE *file;
+	const char *path;
+	char *why;
+	struct config config;
+	unsigned seen; /* bit n: keys[n] was given */
+	int line;
+	size_t bytes;
+	bool wrong;
+};
+
+static void mistake(struct reading *r, const char *format, ...) printf_like(2);
+
+static void mistake(struct reading *r, const char *format, ...)
+{
+	char what[CONFIG_WHY_SIZE / 2];
+	va_list values;
+
+	if (r->wrong)
+		return;
+	va_start(values, format);
+	(void)vsnprintf(what, sizeof what, format, values);
+	va_end(values);
+	(void)snprintf(r->why, CONFIG_WHY_SIZE, "%s:%d: %s", r->path, r->line, what);
+	r->wrong = true;
+}
+
+static int set_server(struct config *c, const char *value)
+{
+	if (uplink_check_server(value) < 0)
+		return -EINVAL;
+	(void)snprintf(c->server, sizeof c->server, "%s", value);
+	return 0;
+}
+
+/* May be given several times: every line adds its pins. */
+static int set_pins(struct config *c, const char *value)
+{
+	while (*value) {
+		uint8_t pin[PIN_SIZE];
+		char one[PIN_TEXT_SIZE];
+		size_t n = strcspn(value, ";"), used = strlen(c->pins);
+
+		if (n >= sizeof one || used + n + 2 > sizeof c->pins)
+			return -EINVAL;
+		(void)snprintf(one, sizeof one, "%.*s", (int)n, value);
+		if (pin_parse(one, pin) < 0)
+			return -EINVAL;
+		(void)snprintf(c->pins + used, sizeof c->pins - used, "%s%s", used ? ";" : "", one);
+		value += n + (value[n] == ';');
+	}
+	return c->pins[0] ? 0 : -EINVAL;
+}
+
+static int set_server_key(struct config *c, const char *value)
+{
+	return identity_public_from_text(value, c->server_key);
+}
+
+static int set_release_key(struct config *c, const char *value)
+{
+	return minisign_public_parse(value, &c->release_key);
+}
+
+static int set_client(struct config *c, const char *value)
+{
+	size_t n = 0;
+
+	if (strlen(value) != 2 * CLIENT_ID_SIZE)
+		return -EINVAL;
+	if (sodium_hex2bin(c->client_id, CLIENT_ID_SIZE, value, strlen(value), NULL, &n, NULL) != 0)
+		return -EINVAL;
+	return n == CLIENT_ID_SIZE ? 0 : -EINVAL;
+}
+
+static int set_proxy(struct config *c, const char *value)
+{
+	for (const char *p = value; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return -EINVAL;
+	(void)snprintf(c->proxy, sizeof c->proxy, "%s", value);
+	c->has_proxy = true;
+	return 0;
+}
+
+static int set_connect_timeout(struct config *c, const char *value)
+{
+	uint64_t seconds;
+
+	if (text_duration(value, &seconds) < 0 || seconds < 1 || seconds > 600)
+		return -EINVAL;
+	c->connect_timeout = (unsigned)seconds;
+	return 0;
+}
+
+static int set_backoff_cap(struct config *c, const char *value)
+{
+	uint64_t seconds;
+
+	if (text_duration(value, &seconds) < 0 || seconds < 1 || seconds > 86400)
+		return -EINVAL;
+	c->backoff_cap_ms = seconds * 1000;
+	return 0;
+}
+
+static const struct key {
+	const char *name;
+	int (*set)(struct config *c, const char *value);
+	const char *wanted; /* what a right value is */
+	bool needed;
+	bool repeats;
+} keys[] = {
+	{ "Server", set_server, "HOST:PORT", true, false },
+	{ "Pins", set_pins, "sha256//BASE64, at most eight, joined by ';'", true, true },
+	{ "ServerKey", set_server_key, "66 hex digits of a compressed secp256k1 key", true, false },
+	{ "ReleaseKey", set_release_key, "a minisign public key", true, false },
+	{ "Client", set_client, "32 hex digits", true, false },
+	{ "Proxy", set_proxy, "a URL, or nothing for no proxy", false, false },
+	{ "ConnectTimeout", set_connect_timeout, "1s to 10m", false, false },
+	{ "BackoffCap", set_backoff_cap, "1s to 1d", false, false },
+};
+
+static int on_value(void *userdata, const char *section, const char *name, const char *value)
+{
+	struct reading *r = userdata;
+
+	if (strcmp(section, "agent") != 0) {
+		mistake(r, "unknown section [%.40s], only [agent] is known", section);
+		return 0;
+	}
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		const struct key *k = &keys[i];
+
+		if (strcmp(name, k->name) != 0)
+			continue;
+		if ((r->seen & 1u << i) && !k->repeats)
+			mistake(r, "%s= is given a second time", name);
+		else if (k->set(&r->config, value) < 0)
+			mistake(r, "%s= wants %s", name, k->wanted);
+		r->seen |= 1u << i;
+		return !r->wrong;
+	}
+	mistake(r, "unknown key %.40s=", name);
+	return 0;
+}
+
+/* Gives inih its lines, counted, so that a mistake is named with its own line. A line that doesn't
+ * fit would be read as two. */
+static char *next_line(char *line, int size, void *userdata)
+{
+	struct reading *r = userdata;
+	size_t len;
+
+	if (r->wrong || !fgets(line, size, r->file))
+		return NULL;
+	len = strlen(line);
+	r->line++;
+	r->bytes += len;
+	if (r->bytes > CONFIG_MAX)
+		mistake(r, "the file is longer than %d bytes", CONFIG_MAX);
+	else if (len + 1 == (size_t)size && line[len - 1] != '\n')
+		mistake(r, "the line is longer than %d characters", size - 2);
+	return r->wrong ? NULL : line;
+}
+
+static void check_whole(struct reading *r)
+{
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (keys[i].needed && !(r->seen & 1u << i))
+			mistake(r, "%s= is missing in [agent]", keys[i].name);
+}
+
+int config_load(const char *path, struct config *ret, char why[static CONFIG_WHY_SIZE])
+{
+	scoped(fclosep)
+	FILE *file = fopen(path, "re");
+	struct reading r = { .file = file, .path = path, .why = why };
+	int line;
+
+	if (!file) {
+		int error = errno;
+
+		(void)snprintf(why, CONFIG_WHY_SIZE, "cannot read '%s': %s", path, strerror(error));
+		return -error;
+	}
+	r.config.connect_timeout = CONNECT_TIMEOUT;
+	r.config.backoff_cap_ms = BACKOFF_CAP * 1000ull;
+	line = ini_parse_stream(next_line, &r, on_value, &r);
+	if (line < 0) {
+		(void)snprintf(why, CONFIG_WHY_SIZE, "cannot read '%s': no memory", path);
+		return -ENOMEM;
+	}
+	if (line > 0 && (!r.wrong || line < r.line)) { /* inih's own complaint, and the first */
+		r.wrong = false;
+		r.line = line;
+		mistake(&r, "neither [section], KEY=VALUE nor a comment");
+	}
+	check_whole(&r);
+	if (r.wrong)
+		return -EBADMSG;
+	*ret = r.config;
+	return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The agent's configuration file, muster-agent.conf(5). */
+#ifndef MUSTER_AGENT_CONFIG_H
+#define MUSTER_AGENT_CONFIG_H
+
+#include <stdbool.h>
+
+#include "lib/minisign.h"
+#include "lib/uplink.h"
+
+#define CONFIG_PATH      "/etc/muster/muster-agent.conf"
+#define CONFIG_LINE_SIZE 200 /* inih's INI_MAX_LINE: longest line, with newline and NUL */
+
+struct config {
+	char server[264];
+	char pins[PINS_MAX * PIN_TEXT_SIZE]; /* joined by ; */
+	uint8_t server_key[PUBLIC_KEY_SIZE];
+	struct minisign_public release_key;
+	uint8_t client_id[CLIENT_ID_SIZE];
+	char proxy[CONFIG_LINE_SIZE];
+	bool has_proxy;           /* otherwise as the environment says */
+	unsigned connect_timeout; /* seconds */
+	uint64_t backoff_cap_ms;
+};
+
+#define CONFIG_WHY_SIZE 512
+
+/* -EBADMSG: a mistake, *why names file, line and mistake; otherwise the error of reading it, also
+ * in *why. *ret is written on success only. */
+int config_load(const char *path, struct config *ret, char why[static CONFIG_WHY_SIZE]) must_use;
+
+#endif

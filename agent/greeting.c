@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/greeting.h"
+
+#include <sodium.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+#include <time.h>
+
+#define CLOCK_OFF 120 /* seconds */
+
+void greeting_gather(struct hello *ret)
+{
+	struct timespec up = {};
+	sd_id128_t boot;
+
+	memset(ret, 0, sizeof *ret);
+	if (sd_id128_get_boot(&boot) >= 0)
+		memcpy(ret->boot_id, boot.bytes, sizeof ret->boot_id);
+	(void)clock_gettime(CLOCK_BOOTTIME, &up); /* can't fail with this clock */
+	ret->uptime = (uint64_t)up.tv_sec;
+	ret->time = (uint64_t)time(NULL);
+	facts_gather(&ret->facts);
+}
+
+void greeting_check_clock(uint64_t server_time, char ret[static GREETING_ODD_SIZE])
+{
+	static const struct {
+		uint64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "days" }, { 3600, "hours" }, { 60, "minutes" } };
+	uint64_t here = (uint64_t)time(NULL);
+	uint64_t off = here > server_time ? here - server_time : server_time - here;
+	size_t u = 0;
+
+	ret[0] = '\0';
+	if (off <= CLOCK_OFF)
+		return;
+	while (u + 1 < COUNT(units) && off < 2 * units[u].seconds)
+		u++;
+	(void)snprintf(ret, GREETING_ODD_SIZE,
+		"this machine's clock is %llu %s %s the server's: check its time synchronization",
+		(unsigned long long)(off / units[u].seconds), units[u].name,
+		here > server_time ? "ahead of" : "behind");
+}
+
+void greeting_client_text(
+	const uint8_t client_id[static CLIENT_ID_SIZE], char ret[static CLIENT_ID_TEXT_SIZE])
+{
+	sodium_bin2hex(ret, CLIENT_ID_TEXT_SIZE, client_id, CLIENT_ID_SIZE);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sysexits.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent/agent.h"
+#include "agent/config.h"
+#include "agent/log.h"
+#include "agent/status.h"
+#include "lib/secret.h"
+
+#define STATE_FOLDER   "/var/lib/muster-agent"
+#define RUNTIME_FOLDER "/run/muster-agent"
+
+/* Exit codes, muster-agent(8). EX_CONFIG (78) is for a mistake that starting again can't mend. */
+enum { EXIT_USAGE = 2, EXIT_NOT_CONNECTED = 3 };
+
+static const char help[] =
+	"usage: muster-agent [--config FILE]\n"
+	"       muster-agent status [--json]\n"
+	"       muster-agent --version | --help\n"
+	"\n"
+	"Keeps this machine in touch with its muster server; systemd runs it.\n"
+	"\n"
+	"  --config FILE  use FILE instead of " CONFIG_PATH "\n"
+	"  status         tell what the running agent is doing; --json: for programs\n"
+	"\n"
+	"Exit codes: 0 well; 1 failure; 2 wrong usage; 3 status: not connected;\n"
+	"78 configuration or keys missing or wrong. See muster-agent(8).\n";
+
+static const char *folder(const char *variable, const char *otherwise)
+{
+	const char *value = getenv(variable);
+
+	return value && *value == '/' ? value : otherwise;
+}
+
+/* ---------------------------------------------------------------- the daemon */
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	(void)source, (void)info;
+	(void)sd_notify(0, "RELOADING=1");
+	agent_reload(userdata);
+	(void)sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int add_signals(sd_event *event, struct agent *a)
+{
+	sigset_t set;
+	int r;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL); /* NULL: ends the loop with 0 */
+	r = r < 0 ? r : sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
+	r = r < 0 ? r : sd_event_add_signal(event, NULL, SIGHUP, on_hangup, a);
+	return r < 0 ? r : sd_event_set_watchdog(event, 1);
+}
+
+static int run(sd_event *event, const struct agent_paths *paths)
+{
+	struct agent *a = NULL;
+	int r = agent_new(event, paths, &a);
+
+	if (r < 0)
+		return r == -ENOMEM || r == -EIO ? EXIT_FAILURE : EX_CONFIG;
+	r = add_signals(event, a);
+	if (r < 0) {
+		(void)log_err(r, "cannot prepare the event loop");
+	} else {
+		(void)sd_notify(0, "READY=1");
+		r = sd_event_loop(event);
+		(void)sd_notify(0, "STOPPING=1");
+	}
+	agent_free(a);
+	return r < 0 ? EXIT_FAILURE : r;
+}
+
+/* Little memory for a program that mostly waits: one arena, big blocks given back at once. */
+static void save_memory(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, 32 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 32 * 1024);
+	(void)mallopt(M_TOP_PAD, 0);
+}
+
+static int serve(const char *config)
+{
+	const struct agent_paths paths = {
+		.config = config,
+		.state = folder("STATE_DIRECTORY", STATE_FOLDER),
+		.runtime = folder("RUNTIME_DIRECTORY", RUNTIME_FOLDER),
+	};
+	sd_event *event = NULL;
+	int r;
+
+	save_memory();
+	r = secret_init();
+	r = r < 0 ? r : secret_protect_process();
+	r = r < 0 ? r : uplink_global_init();
+	r = r < 0 ? r : sd_event_new(&event);
+	if (r < 0) {
+		(void)log_err(r, "cannot start");
+		return EXIT_FAILURE;
+	}
+	r = run(event, &paths);
+	sd_event_unref(event);
+	uplink_global_end();
+	return r;
+}
+
+/* ---------------------------------------------------------------- commands */
+
+static int usage(void)
+{
+	(void)fputs("muster-agent: wrong usage, see muster-agent --help\n", stderr);
+	return EXIT_USAGE;
+}
+
+static int show_status(int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
+	struct status s;
+	bool json = false;
+	int c, r;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 'j' || json)
+			return usage();
+		json = true;
+	}
+	if (optind < argc)
+		return usage();
+	r = status_read(RUNTIME_FOLDER, &s);
+	if (r < 0 && r != -ENOENT) {
+		(void)log_err(r, "cannot read '" RUNTIME_FOLDER "/status'");
+		return EXIT_FAILURE;
+	}
+	if (r == -ENOENT)
+		status_show_stopped(json);
+	else if (json)
+		status_show_json(&s);
+	else
+		status_show(&s);
+	return r == 0 && s.state == CONNECTED ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
+}
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "status", show_status },
+};
+
+static int run_command(int argc, char **argv)
+{
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(argc, argv);
+	return usage();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{},
+	};
+	const char *config = NULL;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			if (config)
+				return usage();
+			config = optarg;
+			break;
+		case 'h':
+			return fputs(help, stdout) < 0;
+		case 'V':
+			return puts("muster-agent " MUSTER_VERSION) < 0;
+		default:
+			return EXIT_USAGE; /* getopt has said what is wrong */
+		}
+	}
+	if (optind == argc)
+		return serve(config ? config : CONFIG_PATH);
+	if (config)
+		return usage();
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* begins anew, GNU's way */
+	return run_command(argc, argv);
+}

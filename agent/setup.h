@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What the agent works with: its configuration and the keys that enrolment left. */
+#ifndef MUSTER_AGENT_SETUP_H
+#define MUSTER_AGENT_SETUP_H
+
+#include "agent/config.h"
+#include "lib/tlskey.h"
+
+struct setup {
+	struct config config;
+	struct identity *identity; /* STATE/identity.key */
+	struct tlskey tls;         /* STATE/tls.pem */
+};
+
+/* Reads all of it; what is wrong has been logged. Negative errno. */
+int setup_load(const char *config_path, const char *state_folder, struct setup **ret) must_use;
+struct setup *setup_free(struct setup *s); /* wipes; takes NULL, returns NULL */
+
+#endif
