@@ -79,7 +79,9 @@ int store_token_revoke(struct store *s, const char *id_or_prefix, const char *ac
 	struct token_record *ret) must_use;
 typedef int (*token_visitor)(
 	void *userdata, const struct token_record *t); /* not 0: stop with that */
-int store_token_each(struct store *s, token_visitor visit, void *userdata) must_use;
+/* By id; after: only ids above it, NULL: from the start; limit: at most that many, 0: all. */
+int store_token_each(struct store *s, const char *after, uint32_t limit, token_visitor visit,
+	void *userdata) must_use;
 int store_token_count_live(struct store *s, uint64_t *ret) must_use;
 
 /* ---- clients */
@@ -132,14 +134,25 @@ struct client_filter {
 	int state;            /* enum client_state, or -1: all */
 	const char *token;    /* token id, or NULL: all */
 	const char *after;    /* 32 hex digits: only ids above it; NULL: from the start */
-	uint32_t limit;       /* 0: no limit */
+	uint32_t limit;       /* most clients visited; 0: no limit */
+	uint32_t scan;        /* most rows looked at, whether they fit or not; 0: no limit */
 };
 typedef int (*client_visitor)(void *userdata, const struct client_record *c);
+/* By id. ret_next (may be NULL): the last row looked at if a limit ended the visit, else "". A
+ * visitor's own stop (not 0) is returned. */
 int store_client_each(struct store *s, const struct client_filter *filter, client_visitor visit,
-	void *userdata) must_use;
+	void *userdata, char ret_next[CLIENT_ID_TEXT_SIZE]) must_use;
 int store_client_count(struct store *s, enum client_state state, uint64_t *ret) must_use;
 
-/* ---- audit: a hash chain; each row's hash covers the row and the hash before it */
+/* ---- audit: a hash chain
+ *
+ * hash = SHA-256("muster-audit-1" || hash of the entry before (32; zeros before the first) ||
+ *        seq (8) || time (8) || length (4) and bytes of actor, act, object and detail)
+ *
+ * with big-endian integers. The last entry's seq and hash are kept a second time, so that the loss
+ * of the last entries shows as well. Whoever can write the database can make a new chain: the head
+ * noted elsewhere shows that too.
+ */
 
 struct audit_record {
 	uint64_t seq; /* from 1, no gaps */
@@ -160,5 +173,12 @@ struct audit_verdict {
 	uint8_t head[32];
 };
 int store_audit_verify(struct store *s, struct audit_verdict *ret) must_use;
+
+/* The same in parts of at most rows entries, not inside a transaction: 1: there is more to do, call
+ * again; 0: *w is the whole answer. Starts all zero. */
+struct audit_walk {
+	struct audit_verdict verdict; /* head: of the entry checked last, until the end */
+};
+int store_audit_walk(struct store *s, struct audit_walk *w, uint32_t rows) must_use;
 
 #endif

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "internal.h"
+#include "lib/secret.h"
+
+#define CLIENT_COLUMNS                                                                             \
+	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
+	" address, hostname, os, kernel, arch, version, machine"
+
+static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
+				   ") VALUES ($1, $2, $3, 0, $4, $5, $6, 0, 0, $7,"
+				   " $8, $9, $10, $11, $12, $13, $14)" };
+static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
+static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
+static const struct sql by_identity = { "SELECT " CLIENT_COLUMNS
+					" FROM client WHERE identity = $1" };
+static const struct sql by_range = { "SELECT " CLIENT_COLUMNS
+				     " FROM client WHERE id >= $1 AND id <= $2 LIMIT 2" };
+/* state -1: any. */
+static const struct sql list = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id > $1"
+				 " AND ($2 < 0 OR state = $2) ORDER BY id LIMIT $3" };
+static const struct sql list_of_token = { "SELECT " CLIENT_COLUMNS
+					  " FROM client WHERE token = $4 AND id > $1"
+					  " AND ($2 < 0 OR state = $2) ORDER BY id LIMIT $3" };
+static const struct sql count = { "SELECT count(*) FROM client WHERE state = $1" };
+static const struct sql hello = {
+	"UPDATE client SET last_hello = $2, uptime = $3, boot_id = $4, address = $5,"
+	" hostname = $6, os = $7, kernel = $8, arch = $9, version = $10, machine = $11"
+	" WHERE id = $1 AND state = 0"
+};
+static const struct sql leave = { "UPDATE client SET state = 1 WHERE id = $1 AND state = 0" };
+static const struct sql delete = { "DELETE FROM client WHERE id = $1" };
+
+const char *client_state_name(enum client_state state)
+{
+	static const char *const names[] = {
+		[CLIENT_ENROLLED] = "enrolled",
+		[CLIENT_LEFT] = "left",
+	};
+
+	return names[state];
+}
+
+/* ---- reading */
+
+static void facts(struct rows *rows, int column, struct facts *ret)
+{
+	rows_text(rows, column, ret->hostname, sizeof(ret->hostname));
+	rows_text(rows, column + 1, ret->os, sizeof(ret->os));
+	rows_text(rows, column + 2, ret->kernel, sizeof(ret->kernel));
+	rows_text(rows, column + 3, ret->arch, sizeof(ret->arch));
+	rows_text(rows, column + 4, ret->version, sizeof(ret->version));
+	rows_bytes(rows, column + 5, ret->machine, sizeof(ret->machine));
+}
+
+static int record(struct rows *rows, struct client_record *ret)
+{
+	uint64_t state = rows_integer(rows, 3);
+	bool whole;
+
+	*ret = (struct client_record){
+		.state = state == CLIENT_ENROLLED ? CLIENT_ENROLLED : CLIENT_LEFT,
+		.enrolled = rows_integer(rows, 6),
+		.last_hello = rows_integer(rows, 7),
+		.uptime = rows_integer(rows, 8),
+	};
+	whole = rows_bytes(rows, 0, ret->id, sizeof(ret->id));
+	whole = rows_bytes(rows, 1, ret->identity, sizeof(ret->identity)) && whole;
+	whole = rows_bytes(rows, 2, ret->tls_pin, sizeof(ret->tls_pin)) && whole;
+	rows_text(rows, 5, ret->token, sizeof(ret->token));
+	rows_bytes(rows, 9, ret->boot_id, sizeof(ret->boot_id));
+	rows_text(rows, 10, ret->address, sizeof(ret->address));
+	facts(rows, 11, &ret->facts);
+	return whole && labels_split(rows_view(rows, 4), &ret->labels) == 0 ? 0 : -EIO;
+}
+
+static int one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
+	struct client_record *ret)
+{
+	scoped(rows_endp)
+	struct rows *rows = NULL;
+	int r = db_rows(s->db, sql, values, n, &rows);
+
+	if (r == 0)
+		r = rows_next(rows);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	r = record(rows, ret);
+	if (r < 0)
+		return r;
+	r = rows_next(rows);
+	return r > 0 ? -ENOTUNIQ : r;
+}
+
+int store_client_by_id(
+	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], struct client_record *ret)
+{
+	return one(s, &by_id, VALUES(value_bytes(id, CLIENT_ID_SIZE)), ret);
+}
+
+int store_client_by_pin(
+	struct store *s, const uint8_t tls_pin[static PIN_SIZE], struct client_record *ret)
+{
+	return one(s, &by_pin, VALUES(value_bytes(tls_pin, PIN_SIZE)), ret);
+}
+
+static int by_key(
+	struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE], struct client_record *ret)
+{
+	return one(s, &by_identity, VALUES(value_bytes(identity, PUBLIC_KEY_SIZE)), ret);
+}
+
+/* Up to 32 hex digits as the first digits of an id, the others being fill. -ENOENT: not digits. */
+static int fill_id(const char *prefix, char fill, uint8_t ret[static CLIENT_ID_SIZE])
+{
+	char text[CLIENT_ID_TEXT_SIZE];
+	size_t len = strlen(prefix);
+
+	if (len == 0 || len >= sizeof(text))
+		return -ENOENT;
+	memset(text, fill, sizeof(text) - 1);
+	memcpy(text, prefix, len);
+	return sodium_hex2bin(ret, CLIENT_ID_SIZE, text, sizeof(text) - 1, NULL, NULL, NULL) == 0 &&
+			       strspn(prefix, "0123456789abcdefABCDEF") == len
+		       ? 0
+		       : -ENOENT;
+}
+
+int store_client_get(struct store *s, const char *id_or_prefix, struct client_record *ret)
+{
+	uint8_t first[CLIENT_ID_SIZE], last[CLIENT_ID_SIZE];
+	int r = fill_id(id_or_prefix, '0', first);
+
+	if (r == 0)
+		r = fill_id(id_or_prefix, 'f', last);
+	if (r < 0)
+		return r;
+	return one(s, &by_range,
+		VALUES(value_bytes(first, sizeof(first)), value_bytes(last, sizeof(last))), ret);
+}
+
+int store_client_count(struct store *s, enum client_state state, uint64_t *ret)
+{
+	return db_number(s->db, &count, VALUES(value_integer(state)), ret);
+}
+
+static int list_start(struct store *s, const struct client_filter *f, struct rows **ret)
+{
+	static const uint8_t nothing[1];
+	uint8_t after[CLIENT_ID_SIZE];
+	struct value values[] = {
+		value_bytes(nothing, 0),
+		{ .kind = VALUE_INTEGER, .integer = f->state },
+		value_integer(UINT64_MAX),
+		value_text(f->token),
+	};
+
+	if (f->after) {
+		if (strlen(f->after) != CLIENT_ID_TEXT_SIZE - 1 ||
+			fill_id(f->after, '0', after) < 0)
+			return -EINVAL;
+		values[0] = value_bytes(after, sizeof(after));
+	}
+	return db_rows(s->db, f->token ? &list_of_token : &list, values, f->token ? 4 : 3, ret);
+}
+
+int store_client_each(struct store *s, const struct client_filter *f, client_visitor visit,
+	void *userdata, char ret_next[CLIENT_ID_TEXT_SIZE])
+{
+	scoped(rows_endp)
+	struct rows *rows = NULL;
+	struct client_record c = {};
+	uint32_t scanned = 0, visited = 0;
+	int r = list_start(s, f, &rows);
+
+	if (ret_next)
+		*ret_next = '\0';
+	while (r == 0) {
+		r = rows_next(rows);
+		if (r <= 0)
+			return r;
+		if ((f->limit && visited == f->limit) || (f->scan && scanned == f->scan)) {
+			if (ret_next)
+				sodium_bin2hex(ret_next, CLIENT_ID_TEXT_SIZE, c.id, sizeof(c.id));
+			return 0;
+		}
+		scanned++;
+		r = record(rows, &c);
+		if (r < 0 || (f->selector && !selector_matches(f->selector, &c.labels)))
+			continue;
+		visited++;
+		r = visit(userdata, &c);
+	}
+	return r;
+}
+
+/* ---- enrolment */
+
+static int add(struct store *s, const struct enrol_request *e, const struct token_record *t,
+	const char *address, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	static const uint8_t no_boot[16];
+	const struct facts *f = &e->facts;
+	char labels[LABELS_TEXT_SIZE];
+
+	labels_join(&t->labels, labels);
+	return db_run(s->db, &insert,
+		VALUES(value_bytes(id, CLIENT_ID_SIZE), value_bytes(e->identity, PUBLIC_KEY_SIZE),
+			value_bytes(e->tls_pin, PIN_SIZE), value_text(labels), value_text(t->id),
+			value_integer(store_now(s)), value_bytes(no_boot, sizeof(no_boot)),
+			value_text(address), value_text(f->hostname), value_text(f->os),
+			value_text(f->kernel), value_text(f->arch), value_text(f->version),
+			value_bytes(f->machine, sizeof(f->machine))),
+		NULL);
+}
+
+static int audit_client(struct store *s, const uint8_t id[static CLIENT_ID_SIZE], const char *act,
+	const char *token, const char *hostname, const char *address)
+{
+	char text[CLIENT_ID_TEXT_SIZE], actor[ACTOR_SIZE], detail[512];
+
+	sodium_bin2hex(text, sizeof(text), id, CLIENT_ID_SIZE);
+	snprintf(actor, sizeof(actor), "client:%s", text);
+	snprintf(detail, sizeof(detail), "token=%s hostname=%s address=%s", token, hostname,
+		address ? address : "");
+	return store_audit(s, actor, act, text, detail);
+}
+
+/* Why the conditional update didn't find the token; asked only after it. */
+static int refusal(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE])
+{
+	struct token_record t;
+	int r = token_by_hash(s, hash, &t);
+
+	if (r < 0)
+		return r == -ENOENT ? NACK_TOKEN_UNKNOWN : r;
+	switch (t.state) {
+	case TOKEN_REVOKED:
+		return NACK_TOKEN_REVOKED;
+	case TOKEN_USED_UP:
+		return NACK_TOKEN_USED_UP;
+	case TOKEN_EXPIRED:
+		/* Once told, it must be true for ever. */
+		if (store_in_transaction(s))
+			r = store_save_clock(s);
+		return r < 0 ? r : NACK_TOKEN_EXPIRED;
+	case TOKEN_LIVE:
+		return 0;
+	}
+	return -EIO;
+}
+
+/* Within the savepoint. 0: enrolled; a nack code: to be undone. */
+static int enrol(struct store *s, const struct enrol_request *e, const char *address,
+	const uint8_t hash[static TOKEN_HASH_SIZE])
+{
+	struct token_record t;
+	uint8_t id[CLIENT_ID_SIZE];
+	int r = token_spend(s, hash);
+
+	if (r == 0) {
+		r = refusal(s, hash);
+		return r == 0 ? -EIO : r;
+	}
+	if (r > 0)
+		r = token_by_hash(s, hash, &t);
+	if (r < 0)
+		return r;
+	random_bytes(id, sizeof(id));
+	r = add(s, e, &t, address, id);
+	if (r == -EEXIST)
+		return NACK_KEY_KNOWN;
+	if (r == 0)
+		r = audit_client(s, id, "client.enrol", t.id, e->facts.hostname, address);
+	return r;
+}
+
+/* The same token and, if given, the same TLS key, and the machine has never said HELLO: its answer
+ * may have been lost, it gets the same again. */
+static int again(struct store *s, const struct client_record *c,
+	const uint8_t hash[static TOKEN_HASH_SIZE], const uint8_t *tls_pin)
+{
+	struct token_record t;
+	int r = token_by_hash(s, hash, &t);
+
+	if (r < 0)
+		return r == -ENOENT ? NACK_KEY_KNOWN : r;
+	if (strcmp(t.id, c->token) != 0 || c->state != CLIENT_ENROLLED || c->last_hello != 0)
+		return NACK_KEY_KNOWN;
+	if (tls_pin && memcmp(tls_pin, c->tls_pin, PIN_SIZE) != 0)
+		return NACK_KEY_KNOWN;
+	return 0;
+}
+
+int store_client_enrol(struct store *s, const struct enrol_request *e, const char *address,
+	struct client_record *ret)
+{
+	uint8_t hash[TOKEN_HASH_SIZE];
+	int done, r;
+
+	token_hash(s, e->token, hash);
+	r = by_key(s, e->identity, ret);
+	if (r == 0)
+		return again(s, ret, hash, e->tls_pin);
+	if (r != -ENOENT)
+		return r;
+	r = db_savepoint(s->db);
+	if (r < 0)
+		return r;
+	done = enrol(s, e, address, hash);
+	if (done < 0)
+		return done; /* the whole turn goes */
+	r = done > 0 ? db_rollback_to(s->db) : db_release(s->db);
+	if (r == 0 && done == 0)
+		r = by_key(s, e->identity, ret);
+	return r < 0 ? r : done;
+}
+
+int store_token_query(struct store *s, const struct token_query *query, struct token_record *ret)
+{
+	struct client_record c;
+	uint8_t hash[TOKEN_HASH_SIZE];
+	int r;
+
+	token_hash(s, query->token, hash);
+	r = by_key(s, query->identity, &c);
+	if (r == 0)
+		r = again(s, &c, hash, NULL);
+	else if (r == -ENOENT)
+		r = refusal(s, hash);
+	return r ? r : token_by_hash(s, hash, ret);
+}
+
+/* ---- life */
+
+int store_client_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
+	const struct hello *h, const char *address)
+{
+	const struct facts *f = &h->facts;
+	uint64_t changed = 0;
+	int r = db_run(s->db, &hello,
+		VALUES(value_bytes(id, CLIENT_ID_SIZE), value_integer(store_now(s)),
+			value_integer(h->uptime), value_bytes(h->boot_id, sizeof(h->boot_id)),
+			value_text(address), value_text(f->hostname), value_text(f->os),
+			value_text(f->kernel), value_text(f->arch), value_text(f->version),
+			value_bytes(f->machine, sizeof(f->machine))),
+		&changed);
+
+	return r < 0 ? r : changed == 1 ? 0 : -ENOENT;
+}
+
+/* The enrolment that never became one: gone, and its use is back. */
+static int withdraw(struct store *s, const struct client_record *c)
+{
+	uint64_t changed = 0;
+	int r = db_run(s->db, &delete, VALUES(value_bytes(c->id, sizeof(c->id))), &changed);
+
+	if (r == 0 && changed != 1)
+		r = -EIO;
+	if (r == 0)
+		r = token_unspend(s, c->token);
+	return r < 0 ? r
+		     : audit_client(s, c->id, "client.withdraw", c->token, c->facts.hostname,
+			       c->address);
+}
+
+int store_client_leave(
+	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], bool *ret_withdrawn)
+{
+	struct client_record c;
+	int r = store_client_by_id(s, id, &c);
+
+	if (r < 0)
+		return r;
+	*ret_withdrawn = c.state == CLIENT_ENROLLED && c.last_hello == 0;
+	if (c.state == CLIENT_LEFT)
+		return 0;
+	r = db_savepoint(s->db);
+	if (r == 0 && *ret_withdrawn)
+		r = withdraw(s, &c);
+	else if (r == 0) {
+		r = db_run(s->db, &leave, VALUES(value_bytes(id, CLIENT_ID_SIZE)), NULL);
+		if (r == 0)
+			r = audit_client(
+				s, id, "client.leave", c.token, c.facts.hostname, c.address);
+	}
+	return r < 0 ? r : db_release(s->db);
+}

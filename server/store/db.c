@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "db.h"
+
+struct value value_integer(uint64_t n)
+{
+	return (struct value){
+		.kind = VALUE_INTEGER,
+		.integer = n > INT64_MAX ? INT64_MAX : (int64_t)n,
+	};
+}
+
+struct value value_text(const char *text)
+{
+	const char *t = text ? text : "";
+
+	return (struct value){ .kind = VALUE_TEXT, .data = t, .len = strlen(t) };
+}
+
+struct value value_bytes(const void *data, size_t len)
+{
+	return (struct value){ .kind = VALUE_BYTES, .data = data, .len = len };
+}
+
+int db_rows(struct db *db, const struct sql *sql, const struct value *values, size_t count,
+	struct rows **ret)
+{
+	return db->driver->start(db, sql, values, count, ret);
+}
+
+int rows_next(struct rows *r)
+{
+	return r->db->driver->next(r);
+}
+
+void rows_end(struct rows *r)
+{
+	if (r)
+		r->db->driver->end(r);
+}
+
+void rows_endp(struct rows **r)
+{
+	rows_end(*r);
+}
+
+uint64_t rows_integer(struct rows *r, int column)
+{
+	int64_t n = r->db->driver->integer(r, column);
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+const char *rows_view(struct rows *r, int column)
+{
+	const char *text = r->db->driver->text(r, column);
+
+	return text ? text : "";
+}
+
+bool rows_text(struct rows *r, int column, char *ret, size_t size)
+{
+	return (size_t)snprintf(ret, size, "%s", rows_view(r, column)) < size;
+}
+
+bool rows_bytes(struct rows *r, int column, void *ret, size_t len)
+{
+	size_t got = 0;
+	const void *data = r->db->driver->bytes(r, column, &got);
+
+	if (!data || got != len) {
+		memset(ret, 0, len);
+		return false;
+	}
+	memcpy(ret, data, len);
+	return true;
+}
+
+int db_run(struct db *db, const struct sql *sql, const struct value *values, size_t count,
+	uint64_t *ret_changed)
+{
+	scoped(rows_endp)
+	struct rows *rows = NULL;
+	int r = db_rows(db, sql, values, count, &rows);
+
+	do {
+		if (r >= 0)
+			r = rows_next(rows);
+	} while (r > 0);
+	if (r == 0 && ret_changed)
+		*ret_changed = db->driver->changed(rows);
+	return r;
+}
+
+int db_number(struct db *db, const struct sql *sql, const struct value *values, size_t count,
+	uint64_t *ret)
+{
+	scoped(rows_endp)
+	struct rows *rows = NULL;
+	int r = db_rows(db, sql, values, count, &rows);
+
+	if (r >= 0)
+		r = rows_next(rows);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	*ret = rows_integer(rows, 0);
+	return 0;
+}
+
+static const struct sql savepoint = { "SAVEPOINT part" };
+static const struct sql release = { "RELEASE SAVEPOINT part" };
+static const struct sql rollback_to = { "ROLLBACK TO SAVEPOINT part" };
+
+int db_savepoint(struct db *db)
+{
+	return db_run(db, &savepoint, NULL, 0, NULL);
+}
+
+int db_release(struct db *db)
+{
+	return db_run(db, &release, NULL, 0, NULL);
+}
+
+int db_rollback_to(struct db *db)
+{
+	int r = db_run(db, &rollback_to, NULL, 0, NULL);
+
+	return r < 0 ? r : db_release(db);
+}

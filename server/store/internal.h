@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What the store's modules share; for nobody else but their tests. */
+#ifndef MUSTER_STORE_INTERNAL_H
+#define MUSTER_STORE_INTERNAL_H
+
+#include "clock.h"
+#include "db.h"
+#include "store.h"
+
+#define TOKEN_HASH_SIZE 32
+
+struct store {
+	struct db *db;
+	uint8_t *token_key; /* secret_alloc() memory */
+	struct clock clock;
+};
+
+int store_open_at(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],
+	const struct clock_source *source, struct store **ret) must_use;
+
+/* Writes the clock's mark now: before someone is told that something has expired. */
+int store_save_clock(struct store *s) must_use;
+
+/* BLAKE2b-256 of the token's bytes under the token key: what the database knows of a token. */
+void token_hash(const struct store *s, const uint8_t token[static TOKEN_SIZE],
+	uint8_t ret[static TOKEN_HASH_SIZE]);
+
+/* Spends one use of the token with that hash if it has one, is not revoked and has not expired: one
+ * conditional UPDATE. 1: spent; 0: nothing changed. */
+int token_spend(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE]) must_use;
+/* Gives one use back. */
+int token_unspend(struct store *s, const char *id) must_use;
+int token_by_hash(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE],
+	struct token_record *ret) must_use;
+
+/* "2026-11-22T01:02:03Z", 21 bytes with the NUL; "never" for 0. */
+#define TIME_TEXT_SIZE 21
+void store_time_text(uint64_t time, char ret[static TIME_TEXT_SIZE]);
+
+#endif

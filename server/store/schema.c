@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "../log.h"
+#include "schema.h"
+
+/*
+ * Step n makes version n + 1. A step that has been in a release is never changed: another one is
+ * added.
+ *
+ * What must never be true is refused by the tables themselves, not only by the code: two tokens of
+ * one hash, two clients of one key, more uses than a token has.
+ */
+static const char *const steps[] = {
+	/* Times are seconds since 1970, 0 for never or not yet. uses: 4294967295 is unlimited.
+	 * lapsed: seen as expired by a clock that has been put back since, so expired for ever.
+	 * client.state: enum client_state. audit_head has one row: the last of audit. */
+	"CREATE TABLE meta ("
+	"  name TEXT PRIMARY KEY NOT NULL,"
+	"  value {integer} NOT NULL"
+	") {strict};"
+
+	"CREATE TABLE token ("
+	"  id TEXT PRIMARY KEY NOT NULL,"
+	"  hash {bytes} NOT NULL UNIQUE CHECK (length(hash) = 32),"
+	"  labels TEXT NOT NULL,"
+	"  uses {integer} NOT NULL CHECK (uses >= 1 AND uses <= 4294967295),"
+	"  used {integer} NOT NULL DEFAULT 0,"
+	"  created {integer} NOT NULL,"
+	"  expires {integer} NOT NULL,"
+	"  lapsed {integer} NOT NULL DEFAULT 0,"
+	"  revoked {integer} NOT NULL DEFAULT 0,"
+	"  created_by TEXT NOT NULL,"
+	"  note TEXT NOT NULL,"
+	"  CHECK (used >= 0 AND used <= uses)"
+	") {strict};"
+
+	"CREATE TABLE client ("
+	"  id {bytes} PRIMARY KEY NOT NULL CHECK (length(id) = 16),"
+	"  identity {bytes} NOT NULL UNIQUE CHECK (length(identity) = 65),"
+	"  tls_pin {bytes} NOT NULL UNIQUE CHECK (length(tls_pin) = 32),"
+	"  state {integer} NOT NULL,"
+	"  labels TEXT NOT NULL,"
+	"  token TEXT NOT NULL REFERENCES token(id),"
+	"  enrolled {integer} NOT NULL,"
+	"  last_hello {integer} NOT NULL,"
+	"  uptime {integer} NOT NULL,"
+	"  boot_id {bytes} NOT NULL,"
+	"  address TEXT NOT NULL,"
+	"  hostname TEXT NOT NULL,"
+	"  os TEXT NOT NULL,"
+	"  kernel TEXT NOT NULL,"
+	"  arch TEXT NOT NULL,"
+	"  version TEXT NOT NULL,"
+	"  machine {bytes} NOT NULL"
+	") {strict};"
+	"CREATE INDEX client_token ON client(token, id);"
+	"CREATE INDEX client_state ON client(state);"
+
+	"CREATE TABLE audit ("
+	"  seq {integer} PRIMARY KEY NOT NULL,"
+	"  time {integer} NOT NULL,"
+	"  actor TEXT NOT NULL,"
+	"  act TEXT NOT NULL,"
+	"  object TEXT NOT NULL,"
+	"  detail TEXT NOT NULL,"
+	"  hash {bytes} NOT NULL"
+	") {strict};"
+	"CREATE TABLE audit_head ("
+	"  one {integer} PRIMARY KEY NOT NULL CHECK (one = 1),"
+	"  seq {integer} NOT NULL,"
+	"  hash {bytes} NOT NULL CHECK (length(hash) = 32)"
+	") {strict};",
+};
+
+static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };
+static const struct sql add_version = { "INSERT INTO meta (name, value) VALUES ('schema', $1)" };
+static const struct sql set_version = { "UPDATE meta SET value = $1 WHERE name = 'schema'" };
+static const struct sql add_clock = { "INSERT INTO meta (name, value) VALUES ('clock', 0)" };
+static const struct sql add_head = { "INSERT INTO audit_head (one, seq, hash) VALUES (1, 0, $1)" };
+
+uint64_t schema_version(void)
+{
+	return COUNT(steps);
+}
+
+static int current(struct db *db, uint64_t *ret)
+{
+	int r = db->driver->has_table(db, "meta");
+
+	*ret = 0;
+	return r <= 0 ? r : db_number(db, &get_version, NULL, 0, ret);
+}
+
+/* The rows that the first version's tables start with. */
+static int seed(struct db *db)
+{
+	static const uint8_t zeros[32];
+	int r = db_run(db, &add_version, VALUES(value_integer(1)), NULL);
+
+	if (r == 0)
+		r = db_run(db, &add_clock, NULL, 0, NULL);
+	if (r == 0)
+		r = db_run(db, &add_head, VALUES(value_bytes(zeros, sizeof(zeros))), NULL);
+	return r;
+}
+
+static int step(struct db *db, uint64_t from)
+{
+	int r = db->driver->begin(db);
+
+	if (r == 0)
+		r = db->driver->script(db, steps[from]);
+	if (r == 0)
+		r = from == 0 ? seed(db)
+			      : db_run(db, &set_version, VALUES(value_integer(from + 1)), NULL);
+	if (r == 0)
+		r = db->driver->commit(db);
+	if (r < 0)
+		db->driver->rollback(db);
+	return r;
+}
+
+int schema_migrate(struct db *db)
+{
+	uint64_t version = 0;
+	int r = current(db, &version);
+
+	if (r < 0)
+		return log_err(r == -ENOENT ? -EBADMSG : r, "the database has no schema version");
+	if (version > COUNT(steps))
+		return log_err(-EPROTONOSUPPORT,
+			"the database has schema version %llu, this muster-server knows up to %zu: "
+			"it needs the newer muster-server that made it",
+			(unsigned long long)version, COUNT(steps));
+	for (; r == 0 && version < COUNT(steps); version++)
+		r = step(db, version);
+	return r < 0 ? log_err(r, "cannot make the database's tables") : 0;
+}
