@@ -12,9 +12,10 @@
 #define CONFIG_PATH   "/etc/muster/muster-server.conf"
 #define LISTEN_MAX    8
 #define NAME_SIZE     264 /* a host name of 253 characters or [IPv6], a colon, a port, the NUL */
-#define CONTROL_SIZE  108 /* sun_path */
-#define IDLE_BEATS    3   /* heartbeats that a machine may miss */
-#define IDLE_SLACK    30  /* seconds on top of them */
+#define FOLDER_SIZE   (PATH_MAX - 256) /* leaves room for the names below it */
+#define CONTROL_SIZE  108              /* sun_path */
+#define IDLE_BEATS    3                /* heartbeats that a machine may miss */
+#define IDLE_SLACK    30               /* seconds on top of them */
 #define HEARTBEAT_MAX 86400
 
 struct listen_address {
@@ -27,9 +28,9 @@ struct config {
 	size_t listen_count;
 	struct listen_address listen[LISTEN_MAX];
 	char name[NAME_SIZE]; /* host:port for scripts; "" until listener_start() knows the port */
-	char state[PATH_MAX];
+	char state[FOLDER_SIZE];
 	char control[CONTROL_SIZE];
-	char clients[PATH_MAX];
+	char clients[FOLDER_SIZE];
 	uint32_t heartbeat; /* seconds */
 	/* [limits] */
 	uint32_t connections;

@@ -31,6 +31,6 @@ struct deadlines *deadlines_free(struct deadlines *d);
 /* Sets it, or sets it anew, to seconds from now. */
 void deadline_set(
 	struct deadlines *all, struct deadline *d, enum deadline_kind kind, uint32_t seconds);
-void deadline_clear(struct deadlines *all, struct deadline *d);
+void deadline_clear(struct deadline *d);
 
 #endif

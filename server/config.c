@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ini.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "lib/text.h"
+
+#define LINE_MAX_INI 196 /* what inih takes for one line of a file */
+
+/* What a value's parser is given. On failure it returns a text: what is wrong with the value. */
+struct key;
+typedef const char *(*value_parser)(const struct key *k, const char *value, struct config *c);
+
+struct key {
+	const char *section, *name;
+	value_parser parse;
+	size_t offset; /* in struct config */
+	uint64_t min, max;
+	bool repeatable;
+};
+
+static void *field_of(const struct key *k, struct config *c)
+{
+	return (char *)c + k->offset;
+}
+
+static const char *parse_listen_key(const struct key *k, const char *value, struct config *c)
+{
+	(void)k;
+	if (c->listen_count == LISTEN_MAX)
+		return "too many addresses to listen on (8 at most)";
+	if (config_parse_listen(value, &c->listen[c->listen_count]) < 0)
+		return "not an address and port, as [::]:8443 or 192.0.2.1:8443";
+	c->listen_count++;
+	return NULL;
+}
+
+static const char *parse_name(const struct key *k, const char *value, struct config *c)
+{
+	(void)k;
+	if (strlen(value) >= sizeof(c->name) || !config_name_ok(value))
+		return "not a host name and port, as muster.example.org:8443";
+	strcpy(c->name, value);
+	return NULL;
+}
+
+/* max: size of the field. */
+static const char *parse_path(const struct key *k, const char *value, struct config *c)
+{
+	if (value[0] != '/')
+		return "not an absolute path";
+	if (strlen(value) >= k->max)
+		return "too long a path";
+	strcpy(field_of(k, c), value);
+	return NULL;
+}
+
+static const char *parse_duration(const struct key *k, const char *value, struct config *c)
+{
+	uint64_t seconds;
+
+	if (text_duration(value, &seconds) < 0)
+		return "not a duration, as 90s, 15m or 24h";
+	if (seconds < k->min || seconds > k->max)
+		return "too short or too long a duration (muster-server.conf(5) tells the bounds)";
+	*(uint32_t *)field_of(k, c) = (uint32_t)seconds;
+	return NULL;
+}
+
+static const char *parse_count(const struct key *k, const char *value, struct config *c)
+{
+	uint64_t number;
+
+	if (text_number(value, k->min, k->max, &number) < 0)
+		return "not a number within the bounds that muster-server.conf(5) tells";
+	*(uint32_t *)field_of(k, c) = (uint32_t)number;
+	return NULL;
+}
+
+#define FIELD(member) offsetof(struct config, member)
+static const struct key keys[] = {
+	{ "server", "Listen", parse_listen_key, 0, 0, 0, true },
+	{ "server", "Name", parse_name, 0, 0, 0, false },
+	{ "server", "State", parse_path, FIELD(state), 0, FOLDER_SIZE, false },
+	{ "server", "Control", parse_path, FIELD(control), 0, CONTROL_SIZE, false },
+	{ "server", "Clients", parse_path, FIELD(clients), 0, FOLDER_SIZE, false },
+	{ "server", "Heartbeat", parse_duration, FIELD(heartbeat), 1, HEARTBEAT_MAX, false },
+	{ "limits", "Connections", parse_count, FIELD(connections), 1, 1000000, false },
+	{ "limits", "ConnectionsPerSource", parse_count, FIELD(connections_per_source), 1, 1000000,
+		false },
+	{ "limits", "HandshakeTimeout", parse_duration, FIELD(handshake_timeout), 1, 300, false },
+	{ "limits", "RequestTimeout", parse_duration, FIELD(request_timeout), 1, 3600, false },
+	{ "limits", "IdleTimeout", parse_duration, FIELD(idle_timeout), 1, 604800, false },
+	{ "limits", "WrongTokensPerSource", parse_count, FIELD(wrong_tokens_per_source), 1, 1000000,
+		false },
+	{ "limits", "WrongTokens", parse_count, FIELD(wrong_tokens), 1, 1000000, false },
+};
+
+/* Beside the program: PREFIX/sbin/muster-server goes with PREFIX/lib/muster/clients, a build
+ * folder's program with the clients of the same build. */
+static void default_clients(char ret[static FOLDER_SIZE])
+{
+	char program[FOLDER_SIZE - 32];
+	ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	program[len > 0 ? len : 0] = '\0';
+	char *slash = strrchr(program, '/');
+	if (slash == NULL)
+		slash = program;
+	*slash = '\0';
+	char *folder = strrchr(program, '/');
+	bool installed =
+		folder != NULL && (strcmp(folder, "/sbin") == 0 || strcmp(folder, "/bin") == 0);
+	if (installed)
+		*folder = '\0';
+	snprintf(ret, FOLDER_SIZE, "%s%s", program, installed ? "/lib/muster/clients" : "/clients");
+}
+
+void config_defaults(struct config *ret)
+{
+	*ret = (struct config){
+		.listen_count = 1,
+		.state = "/var/lib/muster",
+		.control = "/run/muster/control.sock",
+		.heartbeat = 60,
+		.connections = 20000,
+		.connections_per_source = 1000,
+		.handshake_timeout = 10,
+		.request_timeout = 30,
+		.wrong_tokens_per_source = 10,
+		.wrong_tokens = 100,
+	};
+	if (config_parse_listen("[::]:8443", &ret->listen[0]) < 0)
+		abort();
+	default_clients(ret->clients);
+}
+
+uint32_t config_idle_timeout(const struct config *c)
+{
+	return c->idle_timeout > 0 ? c->idle_timeout : IDLE_BEATS * c->heartbeat + IDLE_SLACK;
+}
+
+static bool port_ok(const char *text)
+{
+	uint64_t port;
+
+	return text_number(text, 1, 65535, &port) == 0;
+}
+
+bool config_name_ok(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-.";
+	char host[NAME_SIZE];
+	struct in6_addr v6;
+	const char *colon = strrchr(name, ':');
+
+	if (colon == NULL || colon == name || (size_t)(colon - name) >= sizeof(host) ||
+		!port_ok(colon + 1))
+		return false;
+	memcpy(host, name, (size_t)(colon - name));
+	size_t len = (size_t)(colon - name);
+	host[len] = '\0';
+	if (host[0] == '[' && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		return inet_pton(AF_INET6, host + 1, &v6) == 1;
+	}
+	return len <= 253 && strspn(host, letters) == len && host[0] != '-' && host[0] != '.';
+}
+
+int config_parse_listen(const char *text, struct listen_address *ret)
+{
+	struct listen_address a = {};
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a.address;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&a.address;
+	char host[80] = "[::]";
+	const char *colon = strrchr(text, ':');
+	uint64_t port;
+
+	if (text_number(colon != NULL ? colon + 1 : text, 0, 65535, &port) < 0)
+		return -EINVAL;
+	if (colon != NULL) {
+		if ((size_t)(colon - text) >= sizeof(host))
+			return -EINVAL;
+		memcpy(host, text, (size_t)(colon - text));
+		host[colon - text] = '\0';
+	}
+	size_t len = strlen(host);
+	if (host[0] == '[' && len > 2 && host[len - 1] == ']') {
+		host[len - 1] = '\0';
+		if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
+			return -EINVAL;
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)port);
+		a.len = sizeof(*v6);
+	} else {
+		if (inet_pton(AF_INET, host, &v4->sin_addr) != 1)
+			return -EINVAL;
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)port);
+		a.len = sizeof(*v4);
+	}
+	*ret = a;
+	return 0;
+}
+
+/* inih tells no line numbers here: it reads line by line through read_line(), so they are counted
+ * there; and what inih would take amiss without a word is refused there. */
+struct reading {
+	FILE *file;
+	const char *path;
+	struct config *config;
+	unsigned line;
+	bool seen[COUNT(keys)];
+	bool failed;
+	char *error; /* CONFIG_ERROR_SIZE */
+};
+
+static printf_like(2) void wrong(struct reading *r, const char *format, ...)
+{
+	va_list arguments;
+
+	if (r->failed)
+		return;
+	r->failed = true;
+	int used = snprintf(r->error, CONFIG_ERROR_SIZE, "%s:%u: ", r->path, r->line);
+	va_start(arguments, format);
+	vsnprintf(r->error + used, CONFIG_ERROR_SIZE - (size_t)used, format, arguments);
+	va_end(arguments);
+}
+
+/* fgets() for inih. Nothing after the first mistake. */
+static char *read_line(char *text, int size, void *userdata)
+{
+	struct reading *r = userdata;
+	char line[LINE_MAX_INI + 2];
+
+	if (r->failed || fgets(line, sizeof(line), r->file) == NULL)
+		return NULL;
+	r->line++;
+	size_t len = strlen(line);
+	bool whole = len > 0 && line[len - 1] == '\n';
+	if (whole)
+		line[--len] = '\0';
+	if (!whole && !feof(r->file))
+		wrong(r, "the line is too long or has a NUL byte");
+	else if (len > 0 && (line[0] == ' ' || line[0] == '\t') &&
+		 line[strspn(line, " \t\r")] != '\0')
+		wrong(r, "the line starts with a blank");
+	if (r->failed || (int)len + 1 > size)
+		return NULL;
+	memcpy(text, line, len + 1);
+	return text;
+}
+
+static int on_value(void *userdata, const char *section, const char *name, const char *value)
+{
+	struct reading *r = userdata;
+
+	if (r->failed)
+		return 1;
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		const struct key *k = &keys[i];
+		if (strcmp(k->section, section) != 0 || strcmp(k->name, name) != 0)
+			continue;
+		if (r->seen[i] && !k->repeatable) {
+			wrong(r, "%s= is given a second time", name);
+			return 1;
+		}
+		if (!r->seen[i] && k->repeatable)
+			r->config->listen_count = 0;
+		r->seen[i] = true;
+		const char *mistake = k->parse(k, value, r->config);
+		if (mistake != NULL)
+			wrong(r, "%s=%s: %s", name, value, mistake);
+		return 1;
+	}
+	if (section[0] == '\0')
+		wrong(r, "%s= stands before the first [section]", name);
+	else if (strcmp(section, "server") != 0 && strcmp(section, "limits") != 0)
+		wrong(r, "there is no section [%s]", section);
+	else
+		wrong(r, "there is no %s= in section [%s]", name, section);
+	return 1;
+}
+
+int config_load(const char *path, struct config *c, char ret_error[static CONFIG_ERROR_SIZE])
+{
+	struct config copy = *c;
+	struct reading r = { .path = path, .config = &copy, .error = ret_error };
+
+	r.file = fopen(path, "re");
+	if (r.file == NULL) {
+		int error = -errno;
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "cannot read '%s': %s", path,
+			strerror(-error));
+		return error;
+	}
+	int line = ini_parse_stream(read_line, &r, on_value, &r);
+	if (!r.failed && ferror(r.file)) {
+		fclose(r.file);
+		snprintf(ret_error, CONFIG_ERROR_SIZE, "cannot read '%s'", path);
+		return -EIO;
+	}
+	fclose(r.file);
+	if (!r.failed && line > 0) {
+		r.line = (unsigned)line;
+		wrong(&r, "neither [section] nor Key=value");
+	}
+	if (r.failed)
+		return -EINVAL;
+	*c = copy;
+	return 0;
+}
