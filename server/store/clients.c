@@ -148,10 +148,11 @@ int store_client_count(struct store *s, enum client_state state, uint64_t *ret)
 	return db_number(s->db, &count, VALUES(value_integer(state)), ret);
 }
 
-static int list_start(struct store *s, const struct client_filter *f, struct rows **ret)
+/* after is where the filter's id goes; it must live as long as the rows. */
+static int list_start(struct store *s, const struct client_filter *f,
+	uint8_t after[static CLIENT_ID_SIZE], struct rows **ret)
 {
 	static const uint8_t nothing[1];
-	uint8_t after[CLIENT_ID_SIZE];
 	struct value values[] = {
 		value_bytes(nothing, 0),
 		{ .kind = VALUE_INTEGER, .integer = f->state },
@@ -163,7 +164,7 @@ static int list_start(struct store *s, const struct client_filter *f, struct row
 		if (strlen(f->after) != CLIENT_ID_TEXT_SIZE - 1 ||
 			fill_id(f->after, '0', after) < 0)
 			return -EINVAL;
-		values[0] = value_bytes(after, sizeof(after));
+		values[0] = value_bytes(after, CLIENT_ID_SIZE);
 	}
 	return db_rows(s->db, f->token ? &list_of_token : &list, values, f->token ? 4 : 3, ret);
 }
@@ -171,11 +172,12 @@ static int list_start(struct store *s, const struct client_filter *f, struct row
 int store_client_each(struct store *s, const struct client_filter *f, client_visitor visit,
 	void *userdata, char ret_next[CLIENT_ID_TEXT_SIZE])
 {
+	uint8_t after[CLIENT_ID_SIZE];
 	scoped(rows_endp)
 	struct rows *rows = NULL;
 	struct client_record c = {};
 	uint32_t scanned = 0, visited = 0;
-	int r = list_start(s, f, &rows);
+	int r = list_start(s, f, after, &rows);
 
 	if (ret_next)
 		*ret_next = '\0';
@@ -244,10 +246,7 @@ static int refusal(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE])
 	case TOKEN_USED_UP:
 		return NACK_TOKEN_USED_UP;
 	case TOKEN_EXPIRED:
-		/* Once told, it must be true for ever. */
-		if (store_in_transaction(s))
-			r = store_save_clock(s);
-		return r < 0 ? r : NACK_TOKEN_EXPIRED;
+		return NACK_TOKEN_EXPIRED;
 	case TOKEN_LIVE:
 		return 0;
 	}
@@ -315,6 +314,8 @@ int store_client_enrol(struct store *s, const struct enrol_request *e, const cha
 	if (done < 0)
 		return done; /* the whole turn goes */
 	r = done > 0 ? db_rollback_to(s->db) : db_release(s->db);
+	if (r == 0 && done == NACK_TOKEN_EXPIRED)
+		r = store_save_clock(s); /* once told, it must be true for ever */
 	if (r == 0 && done == 0)
 		r = by_key(s, e->identity, ret);
 	return r < 0 ? r : done;

@@ -47,13 +47,46 @@ static int failed(struct sqlite *s, const char *what)
 
 /* ---- statements */
 
+static const struct {
+	const char *word, *here;
+} words[] = {
+	{ "{integer}", "INTEGER" }, { "{bytes}", "BLOB" }, { "{strict}", "STRICT" },
+	{ "$", "?" }, /* SQLite takes $1 for a name and numbers by order, but ?1 for a number */
+};
+
+/* The text in SQLite's words, none of which is longer than its stand-in. No literal of the store's
+ * has one of these in it. */
+static char *translate(const char *text)
+{
+	char *ret = malloc(strlen(text) + 1);
+	char *to = ret;
+
+	while (ret && *text) {
+		size_t i = 0;
+
+		while (i < COUNT(words) && strncmp(text, words[i].word, strlen(words[i].word)) != 0)
+			i++;
+		if (i == COUNT(words)) {
+			*to++ = *text++;
+			continue;
+		}
+		to = stpcpy(to, words[i].here);
+		text += strlen(words[i].word);
+	}
+	if (ret)
+		*to = '\0';
+	return ret;
+}
+
 static int prepare(struct sqlite *s, const struct sql *sql, struct statement **ret)
 {
-	struct statement *st = calloc(1, sizeof(*st));
+	scoped(freep)
+	char *text = translate(sql->text);
+	struct statement *st = text ? calloc(1, sizeof(*st)) : NULL;
 
 	if (!st)
 		return -ENOMEM;
-	if (sqlite3_prepare_v3(s->handle, sql->text, -1, SQLITE_PREPARE_PERSISTENT, &st->prepared,
+	if (sqlite3_prepare_v3(s->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &st->prepared,
 		    NULL) != SQLITE_OK) {
 		free(st);
 		return failed(s, sql->text);
@@ -163,37 +196,6 @@ static const void *sqlite_bytes(struct rows *r, int column, size_t *ret_len)
 static int execute(struct sqlite *s, const char *text)
 {
 	return sqlite3_exec(s->handle, text, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(s, text);
-}
-
-static const struct {
-	const char *word, *here;
-} words[] = {
-	{ "{integer}", "INTEGER" },
-	{ "{bytes}", "BLOB" },
-	{ "{strict}", "STRICT" },
-};
-
-/* The script in SQLite's words, none of which is longer than its stand-in. */
-static char *translate(const char *text)
-{
-	char *ret = malloc(strlen(text) + 1);
-	char *to = ret;
-
-	while (ret && *text) {
-		size_t i = 0;
-
-		while (i < COUNT(words) && strncmp(text, words[i].word, strlen(words[i].word)) != 0)
-			i++;
-		if (i == COUNT(words)) {
-			*to++ = *text++;
-			continue;
-		}
-		to = stpcpy(to, words[i].here);
-		text += strlen(words[i].word);
-	}
-	if (ret)
-		*to = '\0';
-	return ret;
 }
 
 static int sqlite_script(struct db *db, const char *text)
