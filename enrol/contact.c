@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "enrol/contact.h"
+
+bool contact_is_open(const struct contact *c)
+{
+	return c->session != NULL;
+}
+
+void contact_close(struct contact *c)
+{
+	c->session = session_free(c->session);
+	c->uplink = uplink_free(c->uplink);
+	c->asked = 0;
+}
+
+static int failed(struct contact *c, int r)
+{
+	c->error.r = r;
+	return r;
+}
+
+int contact_open(struct contact *c, const struct uplink_options *o, const struct identity *identity,
+	const uint8_t server_key[static PUBLIC_KEY_SIZE], const uint8_t *id)
+{
+	struct session_setup setup = {
+		.self = FROM_CLIENT, .identity = identity, .peer = server_key
+	};
+	int r;
+
+	contact_close(c);
+	c->error = (struct contact_error){};
+	r = uplink_open(o, &c->uplink, &c->error.uplink);
+	if (r < 0)
+		return failed(c, r);
+	memcpy(setup.binding, uplink_binding(c->uplink), sizeof setup.binding);
+	if (id)
+		memcpy(setup.client_id, id, sizeof setup.client_id);
+	r = session_new(&setup, &c->session);
+	if (r < 0) {
+		contact_close(c);
+		return failed(c, r);
+	}
+	return 0;
+}
+
+/* A NACK's own meaning comes before the question's. */
+static int take_nack(struct contact *c, const struct message *m)
+{
+	if (nack_decode(m->body, m->len, &c->error.nack) < 0)
+		return failed(c, -EBADMSG);
+	if (c->error.nack.sequence != c->asked)
+		return failed(c, -EPROTO);
+	return failed(c, -EREMOTEIO);
+}
+
+/* 0: *ret is the answer of the op code that was expected. Whatever else happened, the connection is
+ * of no more use, but after a NACK. */
+static int ask(struct contact *c, enum op op, const void *body, size_t len, enum op expected,
+	unsigned seconds, struct message *ret)
+{
+	int r;
+
+	c->error = (struct contact_error){};
+	c->asked++;
+	r = uplink_send(c->uplink, c->session, op, body, len, seconds, &c->error.uplink);
+	if (r == 0)
+		r = uplink_receive(c->uplink, c->session, ret, seconds, &c->error.uplink);
+	if (r == 0 && ret->op == OP_NACK)
+		r = take_nack(c, ret);
+	else if (r == 0 && ret->op != expected)
+		r = -EPROTO;
+	return r < 0 ? failed(c, r) : 0;
+}
+
+int contact_token(
+	struct contact *c, const struct token_query *q, unsigned seconds, struct token_answer *ret)
+{
+	uint8_t body[BODY_ANSWER_MAX];
+	ssize_t len = token_query_encode(q, body, sizeof body);
+	struct message m;
+	int r;
+
+	if (len < 0)
+		return failed(c, (int)len);
+	r = ask(c, OP_TOKEN, body, (size_t)len, OP_TOKEN, seconds, &m);
+	explicit_bzero(body, sizeof body);
+	if (r == 0)
+		r = token_answer_decode(m.body, m.len, ret);
+	return r < 0 ? failed(c, r) : 0;
+}
+
+int contact_enrol(
+	struct contact *c, const struct enrol_request *e, unsigned seconds, struct enrolled *ret)
+{
+	uint8_t body[BODY_ANSWER_MAX];
+	ssize_t len = enrol_request_encode(e, body, sizeof body);
+	struct message m;
+	int r;
+
+	if (len < 0)
+		return failed(c, (int)len);
+	r = ask(c, OP_ENROL, body, (size_t)len, OP_ENROLLED, seconds, &m);
+	explicit_bzero(body, sizeof body);
+	if (r == 0)
+		r = enrolled_decode(m.body, m.len, ret);
+	if (r < 0)
+		return failed(c, r);
+	session_enrolled(c->session, ret->client_id);
+	return 0;
+}
+
+int contact_leave(struct contact *c, unsigned seconds)
+{
+	struct message m;
+	struct ack ack;
+	int r = ask(c, OP_LEAVE, NULL, 0, OP_ACK, seconds, &m);
+
+	if (r == 0)
+		r = ack_decode(m.body, m.len, &ack);
+	if (r == 0 && ack.sequence != c->asked)
+		r = -EPROTO;
+	return r < 0 ? failed(c, r) : 0;
+}
+
+/* ---- what it means */
+
+static const char *advice_of(const struct nack *n)
+{
+	switch ((enum nack_code)n->code) {
+	case NACK_TOKEN_UNKNOWN:
+		return ": compare its digits with those that were shown when it was made";
+	case NACK_TOKEN_EXPIRED:
+	case NACK_TOKEN_USED_UP:
+	case NACK_TOKEN_REVOKED:
+		return ": ask the administrator for a new one";
+	case NACK_INTERNAL:
+	case NACK_BUSY:
+		return ": try again later";
+	case NACK_UNSUPPORTED:
+		return ": get the installer script of this server's version";
+	case NACK_MALFORMED:
+	case NACK_KEY_KNOWN:
+	case NACK_NOT_ENROLLED:
+	case NACK_REVOKED:
+	case NACK_SUSPENDED:
+		break;
+	}
+	return "";
+}
+
+static int exit_of_nack(const struct nack *n)
+{
+	switch ((enum nack_code)n->code) {
+	case NACK_TOKEN_UNKNOWN:
+	case NACK_TOKEN_EXPIRED:
+	case NACK_TOKEN_USED_UP:
+	case NACK_TOKEN_REVOKED:
+	case NACK_KEY_KNOWN:
+		return EXIT_TOKEN;
+	case NACK_INTERNAL:
+	case NACK_BUSY:
+		return EXIT_LATER;
+	case NACK_MALFORMED:
+	case NACK_UNSUPPORTED:
+	case NACK_NOT_ENROLLED:
+	case NACK_REVOKED:
+	case NACK_SUSPENDED:
+		break;
+	}
+	return EXIT_NOT_AUTHENTIC;
+}
+
+static int explain_nack(const struct nack *n, const char *server, char *ret, size_t size)
+{
+	char wait[REPORT_AMOUNT_SIZE] = "", more[64] = "";
+
+	if (n->retry > 0)
+		snprintf(more, sizeof more, " (in %s)", report_duration(n->retry, wait));
+	snprintf(ret, size, "%s refuses: %s%s%s%s%s", server, nack_name(n->code),
+		*n->text ? ", " : "", n->text, advice_of(n), more);
+	return exit_of_nack(n);
+}
+
+/* Too many requests, service unavailable: RFC 6585, RFC 9110. */
+static bool is_for_now(const struct uplink_error *e)
+{
+	return e->failure == UPLINK_HTTP && (e->status == 429 || e->status == 503);
+}
+
+static int exit_of_uplink(const struct uplink_error *e, int signal)
+{
+	switch (e->failure) {
+	case UPLINK_NO_NAME:
+	case UPLINK_UNREACHABLE:
+	case UPLINK_PROXY:
+	case UPLINK_TLS:
+	case UPLINK_LOST:
+		return EXIT_UNREACHABLE;
+	case UPLINK_PIN:
+		return EXIT_PIN;
+	case UPLINK_HTTP:
+		return is_for_now(e) ? EXIT_LATER : EXIT_NOT_AUTHENTIC;
+	case UPLINK_CANCELED:
+		return EXIT_SIGNAL + signal;
+	case UPLINK_LOCAL:
+		break;
+	}
+	return EXIT_INTERNAL;
+}
+
+int contact_explain(
+	const struct contact_error *e, const char *server, int signal, char *ret, size_t size)
+{
+	if (e->r == -EREMOTEIO)
+		return explain_nack(&e->nack, server, ret, size);
+	if (e->uplink.failure == 0) {
+		snprintf(ret, size, "the answer of %s is not understood (%s)", server,
+			strerror(-e->r));
+		return e->r == -ENOMEM ? EXIT_INTERNAL : EXIT_NOT_AUTHENTIC;
+	}
+	snprintf(ret, size, "%s", e->uplink.text);
+	return exit_of_uplink(&e->uplink, signal);
+}
+
+bool contact_may_retry(const struct contact_error *e)
+{
+	if (e->r == -EREMOTEIO)
+		return false;
+	return e->uplink.failure == UPLINK_LOST || e->uplink.failure == UPLINK_UNREACHABLE ||
+	       e->uplink.failure == UPLINK_TLS || is_for_now(&e->uplink);
+}

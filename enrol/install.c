@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "enrol/enrol.h"
+#include "enrol/machine.h"
+#include "enrol/paths.h"
+#include "enrol/place.h"
+#include "enrol/proxy.h"
+#include "lib/buffer.h"
+
+#define STEP "install"
+
+/* agent/muster-agent.service, put inside when this is built. */
+extern const char agent_unit[];
+extern const size_t agent_unit_len;
+
+/* ---- what is written */
+
+static int print_pins(const struct enrolled *a, struct buffer *out)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < a->pin_count && r == 0; i++) {
+		char pin[PIN_TEXT_SIZE];
+
+		pin_format(a->pins[i], pin);
+		r = buffer_printf(out, "Pins=%s\n", pin);
+	}
+	return r;
+}
+
+static int print_conf(const struct enrol *e, const char *id, struct buffer *out)
+{
+	/* The environment that muster-enrol was given isn't the agent's. */
+	const char *proxy =
+		e->options.proxy ? e->options.proxy : proxy_from_environment(e->options.server);
+	int r = buffer_printf(out,
+		"# Written by muster-enrol; muster-agent.conf(5) tells what it means.\n"
+		"[agent]\nServer=%s\n",
+		e->options.server);
+
+	if (r == 0)
+		r = print_pins(&e->answer, out);
+	if (r == 0)
+		r = buffer_printf(out, "ServerKey=%s\nReleaseKey=%s\nClient=%s\n",
+			e->options.server_key_text, e->options.release_key_text, id);
+	if (r == 0 && proxy)
+		r = buffer_printf(out, "Proxy=%s\n", proxy);
+	return r;
+}
+
+static int write_conf(const struct enrol *e, const char *id)
+{
+	struct buffer text = {};
+	int r = print_conf(e, id, &text);
+
+	if (r == 0)
+		r = place_write(AGENT_CONF, text.data, text.len, 0644);
+	buffer_clear(&text);
+	return r;
+}
+
+static int write_client(const struct enrol *e, const char *id)
+{
+	char labels[LABELS_TEXT_SIZE];
+	struct buffer text = {};
+	int r;
+
+	labels_join(&e->answer.labels, labels);
+	r = buffer_printf(&text, "client=%s\nenrolled=%" PRIu64 "\nserver=%s\nlabels=%s\n", id,
+		e->answer.time, e->options.server, labels);
+	if (r == 0)
+		r = place_write(STATE_FOLDER "/" CLIENT_NAME, text.data, text.len, 0600);
+	buffer_clear(&text);
+	return r;
+}
+
+/* ---- where */
+
+struct change {
+	enum journal_kind kind;
+	const char *path;
+};
+
+/* All that is noted before the first of them is made. */
+static const struct change changes[] = {
+	{ JOURNAL_RELOAD, UNIT_NAME },
+	{ JOURNAL_FILE_MADE, AGENT_PROGRAM },
+	{ JOURNAL_FILE_MADE, ENROL_PROGRAM },
+	{ JOURNAL_FILE_MADE, AGENT_CONF },
+	{ JOURNAL_FILE_MADE, STATE_LINK },
+	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" IDENTITY_NAME },
+	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" TLS_NAME },
+	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" CLIENT_NAME },
+	{ JOURNAL_FILE_MADE, UNIT_FILE },
+};
+
+static int note_changes(struct enrol *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT(changes) && r == 0; i++)
+		r = journal_note(&e->journal, STEP, changes[i].kind, changes[i].path);
+	return r < 0 ? r : journal_sync(&e->journal);
+}
+
+/* A folder that is there already keeps what it has; one that is made goes with all in it, since the
+ * agent writes there too. */
+static int make_state_folder(struct enrol *e)
+{
+	struct stat st;
+	int r = place_look(PRIVATE_FOLDER, &st);
+
+	if (r == -ENOENT) {
+		r = journal_note_now(&e->journal, STEP, JOURNAL_FOLDER_MADE, PRIVATE_FOLDER);
+		if (r == 0)
+			r = place_mkdir(PRIVATE_FOLDER, 0700);
+	}
+	if (r < 0)
+		return r;
+	r = place_look(STATE_FOLDER, &st);
+	if (r == -ENOENT) {
+		r = journal_note_now(&e->journal, STEP, JOURNAL_TREE_MADE, STATE_FOLDER);
+		if (r == 0)
+			r = place_mkdir(STATE_FOLDER, 0700);
+	}
+	return r;
+}
+
+static int make_folders(struct enrol *e)
+{
+	int r = machine_make_folder(&e->journal, STEP, CONF_FOLDER);
+
+	if (r == 0)
+		r = machine_make_folder(&e->journal, STEP, UNIT_FOLDER);
+	return r < 0 ? r : make_state_folder(e);
+}
+
+static int install_agent(const struct enrol *e)
+{
+	char staged[STAGE_SIZE + 16];
+
+	snprintf(staged, sizeof staged, "%s/muster-agent", e->stage);
+	return place_move(staged, AGENT_PROGRAM);
+}
+
+/* This very program, for --status and --uninstall; unless it runs from there. */
+static int install_self(struct enrol *e)
+{
+	char staged[STAGE_SIZE + 16];
+	scoped(closep)
+	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct stat mine, there;
+	int r;
+
+	if (self < 0 || fstat(self, &mine) < 0)
+		return -errno;
+	if (place_look(ENROL_PROGRAM, &there) == 0 && there.st_ino == mine.st_ino &&
+		there.st_dev == mine.st_dev) {
+		journal_take_back(&e->journal, ENROL_PROGRAM);
+		return 0;
+	}
+	snprintf(staged, sizeof staged, "%s/muster-enrol", e->stage);
+	r = place_copy(staged, self, 0755);
+	return r < 0 ? r : place_move(staged, ENROL_PROGRAM);
+}
+
+static int copy_key(const char *name)
+{
+	char from[128], to[128], text[8192];
+	ssize_t len;
+	int r;
+
+	snprintf(from, sizeof from, JOURNAL_FOLDER "/%s", name);
+	snprintf(to, sizeof to, STATE_FOLDER "/%s", name);
+	len = place_read(from, text, sizeof text);
+	r = len < 0 ? (int)len : place_write(to, text, (size_t)len, 0600);
+	explicit_bzero(text, sizeof text);
+	return r;
+}
+
+static int write_unit(void)
+{
+	return place_write(UNIT_FILE, agent_unit, agent_unit_len, 0644);
+}
+
+/* Makes one file; what was there already is another's and is not undone. */
+static int made(struct enrol *e, const char *path, int r)
+{
+	if (r == 0)
+		return enrol_signal ? enrol_ended(e) : 0;
+	if (r == -EEXIST)
+		journal_take_back(&e->journal, path);
+	return enrol_failed(e, EXIT_INSTALL, r, "cannot install", path);
+}
+
+static int make_files(struct enrol *e, const char *id)
+{
+	int code = made(e, AGENT_PROGRAM, install_agent(e));
+
+	if (code == 0)
+		code = made(e, ENROL_PROGRAM, install_self(e));
+	if (code == 0)
+		code = made(e, AGENT_CONF, write_conf(e, id));
+	if (code == 0)
+		code = made(e, STATE_FOLDER "/" IDENTITY_NAME, copy_key(IDENTITY_NAME));
+	if (code == 0)
+		code = made(e, STATE_FOLDER "/" TLS_NAME, copy_key(TLS_NAME));
+	if (code == 0)
+		code = made(e, STATE_FOLDER "/" CLIENT_NAME, write_client(e, id));
+	if (code == 0)
+		code = made(e, STATE_LINK, place_symlink(STATE_LINK, STATE_TARGET));
+	return code != 0 ? code : made(e, UNIT_FILE, write_unit());
+}
+
+/* From here on an enrolment that is cut off is continued by the next run, not undone. */
+static int note_ready(struct enrol *e)
+{
+	char labels[LABELS_TEXT_SIZE];
+	int r = place_sync(PROGRAM_FOLDER);
+
+	labels_join(&e->answer.labels, labels);
+	if (r == 0)
+		r = journal_note_now(
+			&e->journal, STEP, JOURNAL_READY, *labels ? labels : JOURNAL_NO_LABELS);
+	return r;
+}
+
+int step_install(struct enrol *e)
+{
+	char id[CLIENT_ID_TEXT_SIZE];
+	int code, r = make_folders(e);
+
+	if (r == 0)
+		r = note_changes(e);
+	if (r < 0)
+		return enrol_failed(e, EXIT_INSTALL, r, "cannot prepare the installation", NULL);
+	client_text(e->answer.client_id, id);
+	code = make_files(e, id);
+	if (code != 0)
+		return code;
+	r = note_ready(e);
+	if (r < 0)
+		return enrol_failed(e, EXIT_INSTALL, r, "cannot finish the installation", NULL);
+	report_done(&e->report, AGENT_PROGRAM ", " AGENT_CONF ", " UNIT_NAME);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What this machine is and has, before anything is changed. */
+#ifndef MUSTER_ENROL_MACHINE_H
+#define MUSTER_ENROL_MACHINE_H
+
+#include "enrol/enrol.h"
+#include "lib/uplink.h"
+
+/* What the agent's configuration says. */
+struct machine_conf {
+	char server[264];
+	char pins[PINS_TEXT_SIZE];
+	char server_key[IDENTITY_TEXT_SIZE];
+	char client[CLIENT_ID_TEXT_SIZE];
+	char proxy[200];
+	bool has_proxy;
+};
+
+/* -ENOENT: this machine isn't enrolled; -EBADMSG: there is such a file, but not muster-enrol's. */
+int machine_conf_read(struct machine_conf *ret) must_use;
+
+/* 0, or reported and the exit code. More than size bytes must be free for programs. */
+int machine_check_space(struct enrol *e, uint64_t size) must_use;
+
+/* Makes a folder that isn't there (0755), and those above it, each noted before. */
+int machine_make_folder(struct journal *j, const char *step, const char *path) must_use;
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* muster-enrol's command line (muster-enrol(8), "OPTIONS"). */
+#ifndef MUSTER_ENROL_OPTIONS_H
+#define MUSTER_ENROL_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "lib/identity.h"
+#include "lib/minisign.h"
+#include "lib/pin.h"
+
+enum mode { MODE_ENROL, MODE_STATUS, MODE_UNINSTALL, MODE_VERSION, MODE_HELP };
+
+#define PINS_TEXT_SIZE (PINS_MAX * PIN_TEXT_SIZE)
+
+/* The texts are argv's own. */
+struct options {
+	enum mode mode;
+	const char *server;
+	const char *proxy; /* NULL: as the environment says */
+	const char *token_file;
+	const char *server_key_text, *release_key_text;
+	uint8_t server_key[PUBLIC_KEY_SIZE];
+	struct minisign_public release_key;
+	size_t pin_count;
+	uint8_t pins[PINS_MAX][PIN_SIZE];
+	char pins_text[PINS_TEXT_SIZE]; /* joined by ';' */
+	uint64_t min_serial;
+	bool dry_run, json, quiet, purge;
+};
+
+/* Reads and checks all of it. -EINVAL: *ret_error, at most size bytes, says what is wrong. */
+int options_parse(struct options *o, int argc, char **argv, char *ret_error, size_t size) must_use;
+
+void options_help(FILE *out);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Where everything is on an enrolled machine. muster-enrol(8), "FILES". */
+#ifndef MUSTER_ENROL_PATHS_H
+#define MUSTER_ENROL_PATHS_H
+
+#define PROGRAM_FOLDER "/usr/local/sbin"
+#define AGENT_PROGRAM  PROGRAM_FOLDER "/muster-agent"
+#define ENROL_PROGRAM  PROGRAM_FOLDER "/muster-enrol"
+
+#define CONF_FOLDER "/etc/muster"
+#define AGENT_CONF  CONF_FOLDER "/muster-agent.conf"
+#define SERVER_CONF CONF_FOLDER "/muster-server.conf" /* of a server on the same machine */
+
+#define UNIT_NAME   "muster-agent.service"
+#define UNIT_FOLDER "/etc/systemd/system"
+#define UNIT_FILE   UNIT_FOLDER "/" UNIT_NAME
+#define UNIT_WANTS  UNIT_FOLDER "/multi-user.target.wants"
+
+/* The unit has DynamicUser: systemd keeps its state below private/, behind a link. */
+#define PRIVATE_FOLDER "/var/lib/private"
+#define STATE_FOLDER   PRIVATE_FOLDER "/muster-agent"
+#define STATE_LINK     "/var/lib/muster-agent"
+#define STATE_TARGET   "private/muster-agent"
+#define IDENTITY_NAME  "identity.key"
+#define TLS_NAME       "tls.pem"
+#define CLIENT_NAME    "client"
+
+#define STATUS_PARENT "/run"
+#define STATUS_FOLDER "/run/muster-agent"
+#define STATUS_NAME   "status"
+
+/* While an enrolment runs, and after one was killed. */
+#define JOURNAL_FOLDER "/var/lib/muster-enrol"
+#define JOURNAL_FILE   JOURNAL_FOLDER "/journal"
+/* Keys of an enrolment whose answer was lost for good; in memory, until the next boot. */
+#define KEPT_FOLDER "/run/muster-enrol"
+
+#endif

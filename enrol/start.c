@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "enrol/enrol.h"
+#include "enrol/paths.h"
+#include "enrol/place.h"
+#include "enrol/unit.h"
+
+#define STEP          "start"
+#define HELLO_SECONDS 30
+
+/* disable removes the folder of links when it becomes empty; it may have been empty before. */
+static int note_start(struct enrol *e)
+{
+	struct stat st;
+	int r = 0;
+
+	if (journal_find(&e->journal, JOURNAL_UNIT))
+		return 0;
+	if (place_look(UNIT_WANTS, &st) == 0)
+		r = journal_note(&e->journal, STEP, JOURNAL_FOLDER_KEPT, UNIT_WANTS);
+	return r < 0 ? r : journal_note_now(&e->journal, STEP, JOURNAL_UNIT, UNIT_NAME);
+}
+
+static int report_no_hello(struct enrol *e, int r, const struct agent_status *s)
+{
+	char lines[UNIT_SAID_SIZE] = "";
+	const char *why = *s->detail ? s->detail : lines;
+
+	if (r == -ECANCELED)
+		return enrol_ended(e);
+	if (!*s->detail)
+		unit_last_lines(UNIT_NAME, lines);
+	for (char *c = lines; *c; c++)
+		if (*c == '\n')
+			*c = c[1] ? '|' : '\0';
+	return report_failed(&e->report, EXIT_NO_HELLO,
+		"the agent was started, but %s has not acknowledged it%s%s%s%s", e->options.server,
+		*s->state ? "; it is " : "", s->state, *why ? ": " : "", why);
+}
+
+int step_start(struct enrol *e)
+{
+	char id[CLIENT_ID_TEXT_SIZE], said[UNIT_SAID_SIZE];
+	struct agent_status status;
+	int r = note_start(e);
+
+	if (r < 0)
+		return enrol_failed(e, EXIT_INSTALL, r, "cannot write to", JOURNAL_FOLDER);
+	r = unit_start(UNIT_NAME, &enrol_signal, said);
+	if (r == -ECANCELED)
+		return enrol_ended(e);
+	if (r < 0)
+		return report_failed(&e->report, EXIT_INSTALL,
+			"systemd can't start " UNIT_NAME ": %s", *said ? said : strerror(-r));
+	client_text(e->answer.client_id, id);
+	r = agent_status_wait(id, HELLO_SECONDS, &enrol_signal, &status);
+	if (r < 0)
+		return report_no_hello(e, r, &status);
+	report_done(&e->report, UNIT_NAME " runs; its first report was acknowledged");
+	return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "enrol/enrol.h"
+#include "enrol/machine.h"
+#include "enrol/unit.h"
+#include "lib/text.h"
+
+static void line(const char *name, const char *value)
+{
+	scoped(freep)
+	char *escaped = text_escape(value, strlen(value));
+
+	printf("%-10s %s\n", name, escaped ? escaped : "");
+}
+
+static void describe_agent(const struct agent_status *s, char *ret, size_t size)
+{
+	char ago[REPORT_AMOUNT_SIZE], hello[80] = "";
+	uint64_t now = (uint64_t)time(NULL);
+
+	if (s->hello > 0)
+		snprintf(hello, sizeof hello, "; last report acknowledged %s ago",
+			report_duration(now > s->hello ? now - s->hello : 0, ago));
+	snprintf(ret, size, "%s%s%s%s", *s->state ? s->state : "not running", hello,
+		*s->detail ? ": " : "", s->detail);
+}
+
+static void show(const struct machine_conf *c, const struct agent_status *s)
+{
+	char agent[512];
+
+	describe_agent(s, agent, sizeof agent);
+	line("client", c->client);
+	line("server", c->server);
+	line("agent", agent);
+}
+
+static void json_field(const char *name, const char *value)
+{
+	printf(",\"%s\":", name);
+	report_json_string(stdout, value);
+}
+
+static void json_time(const char *name, uint64_t when)
+{
+	time_t t = (time_t)when;
+	char text[32];
+	struct tm tm;
+
+	if (when == 0 || !gmtime_r(&t, &tm) ||
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		printf(",\"%s\":null", name);
+	else
+		json_field(name, text);
+}
+
+static void show_json(const struct machine_conf *c, const struct agent_status *s, int code)
+{
+	fputs("{\"result\":\"status\",\"enrolled\":true", stdout);
+	json_field("client", c->client);
+	json_field("server", c->server);
+	json_field("state", *s->state ? s->state : "stopped");
+	json_time("since", s->since);
+	json_time("hello", s->hello);
+	json_field("detail", s->detail);
+	printf(",\"exit\":%d}\n", code);
+}
+
+static int show_none(const struct enrol *e)
+{
+	if (e->options.json)
+		printf("{\"result\":\"status\",\"enrolled\":false,\"exit\":%d}\n",
+			EXIT_NOT_ENROLLED);
+	else
+		puts("this machine is not enrolled");
+	return EXIT_NOT_ENROLLED;
+}
+
+int run_status(struct enrol *e)
+{
+	struct machine_conf conf;
+	struct agent_status status;
+	int code;
+
+	if (machine_conf_read(&conf) < 0)
+		return show_none(e);
+	agent_status_read(&status);
+	code = strcmp(status.state, "connected") == 0 ? EXIT_OK : EXIT_NOT_CONNECTED;
+	if (e->options.json)
+		show_json(&conf, &status, code);
+	else
+		show(&conf, &status);
+	return code;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "enrol/enrol.h"
+#include "enrol/machine.h"
+#include "enrol/paths.h"
+#include "enrol/place.h"
+#include "enrol/unit.h"
+
+#define LEAVE_SECONDS 5
+
+/* ---- telling the server */
+
+static int parse_conf(struct enrol *e, const struct machine_conf *c, uint8_t id[CLIENT_ID_SIZE])
+{
+	for (size_t i = 0; i < CLIENT_ID_SIZE; i++)
+		if (sscanf(c->client + 2 * i, "%2hhx", &id[i]) != 1)
+			return -EBADMSG;
+	if (uplink_check_server(c->server) < 0 || !*c->pins)
+		return -EBADMSG;
+	return identity_public_from_text(c->server_key, e->options.server_key);
+}
+
+/* The state is the agent's user's. It doesn't run any more, so the keys can be made root's, which
+ * is what reading secrets asks for. */
+static int load_keys(struct enrol *e)
+{
+	static const char *const names[] = { IDENTITY_NAME, TLS_NAME };
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT(names) && r == 0; i++)
+		r = place_claim_in(STATE_FOLDER, names[i]);
+	if (r == 0)
+		r = identity_load(STATE_FOLDER "/" IDENTITY_NAME, &e->identity);
+	if (r == 0)
+		r = tlskey_load(STATE_FOLDER "/" TLS_NAME, &e->tls);
+	return r;
+}
+
+static int leave(struct enrol *e, const struct machine_conf *c)
+{
+	uint8_t id[CLIENT_ID_SIZE];
+	struct uplink_options o = { .server = c->server,
+		.pins = c->pins,
+		.proxy = c->has_proxy ? c->proxy : NULL,
+		.tls = &e->tls,
+		.connect_timeout = LEAVE_SECONDS,
+		.cancel = &enrol_signal };
+	int r = parse_conf(e, c, id);
+
+	if (r == 0)
+		r = load_keys(e);
+	if (r < 0) {
+		e->contact.error = (struct contact_error){ .r = r };
+		return r;
+	}
+	r = contact_open(&e->contact, &o, e->identity, e->options.server_key, id);
+	if (r == 0)
+		r = contact_leave(&e->contact, LEAVE_SECONDS);
+	contact_close(&e->contact);
+	return r;
+}
+
+static void tell_server(struct enrol *e, const struct machine_conf *c)
+{
+	char why[512];
+	int r;
+
+	report_begin(&e->report, "leave");
+	r = leave(e, c);
+	if (r == 0) {
+		report_done(&e->report, "%s lists this machine as left", c->server);
+		return;
+	}
+	if (e->contact.error.uplink.failure == 0 && r != -EREMOTEIO)
+		snprintf(why, sizeof why, "this machine's keys can't be used (%s)", strerror(-r));
+	else
+		contact_explain(&e->contact.error, c->server, (int)enrol_signal, why, sizeof why);
+	report_warn(&e->report, "leave", "the server still lists this machine, as client %s: %s",
+		c->client, why);
+}
+
+/* ---- removing */
+
+static void stop(struct enrol *e)
+{
+	int r;
+
+	report_begin(&e->report, "stop");
+	r = unit_systemd_runs() ? unit_stop(UNIT_NAME) : 0;
+	if (r < 0)
+		report_warn(
+			&e->report, "stop", "systemd can't stop " UNIT_NAME ": %s", strerror(-r));
+	else
+		report_done(&e->report, UNIT_NAME " is stopped and disabled");
+}
+
+/* The first failure counts; everything is tried. */
+static void note(struct enrol *e, const char *path, int r, int *failure)
+{
+	if (r >= 0)
+		return;
+	report_warn(&e->report, "remove", "cannot remove %s: %s", path, strerror(-r));
+	*failure = *failure ? *failure : r;
+}
+
+static void remove_state(struct enrol *e, int *failure)
+{
+	static const char *const names[] = { IDENTITY_NAME, TLS_NAME, CLIENT_NAME };
+	struct stat st;
+	int r;
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		note(e, names[i], place_wipe_in(STATE_FOLDER, names[i]), failure);
+	r = e->options.purge ? place_remove_tree(STATE_FOLDER) : place_remove_folder(STATE_FOLDER);
+	if (r == -ENOTEMPTY) {
+		report_warn(&e->report, "kept",
+			"what the agent has stored, in " STATE_FOLDER "; --purge removes it");
+		return;
+	}
+	note(e, STATE_FOLDER, r, failure);
+	if (place_look(STATE_LINK, &st) == 0 && S_ISLNK(st.st_mode))
+		note(e, STATE_LINK, place_remove(STATE_LINK), failure);
+}
+
+/* Last of all: with the configuration gone, the machine isn't enrolled any more. A server's own
+ * configuration in the same folder stays, whatever was asked for. */
+static void remove_conf(struct enrol *e, int *failure)
+{
+	struct stat st;
+	int r;
+
+	note(e, AGENT_CONF, place_remove(AGENT_CONF), failure);
+	if (e->options.purge && place_look(SERVER_CONF, &st) == -ENOENT) {
+		note(e, CONF_FOLDER, place_remove_tree(CONF_FOLDER), failure);
+		return;
+	}
+	r = place_remove_folder(CONF_FOLDER);
+	note(e, CONF_FOLDER, r == -ENOTEMPTY ? 0 : r, failure);
+}
+
+static int remove_all(struct enrol *e)
+{
+	static const char *const files[] = { UNIT_WANTS "/" UNIT_NAME, UNIT_FILE, AGENT_PROGRAM,
+		ENROL_PROGRAM };
+	int failure = 0;
+
+	report_begin(&e->report, "remove");
+	for (size_t i = 0; i < COUNT(files); i++)
+		note(e, files[i], place_remove(files[i]), &failure);
+	if (e->options.purge)
+		note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), &failure);
+	if (unit_systemd_runs())
+		note(e, "the unit from systemd", unit_reload(UNIT_NAME), &failure);
+	remove_state(e, &failure);
+	keys_forget_kept();
+	remove_conf(e, &failure);
+	return failure < 0
+		       ? report_failed(&e->report, EXIT_INSTALL, "not everything could be removed")
+		       : 0;
+}
+
+static int uninstall(struct enrol *e, const struct machine_conf *c)
+{
+	int code;
+
+	stop(e);
+	tell_server(e, c);
+	code = remove_all(e);
+	if (code == 0)
+		report_done(&e->report, "%s",
+			e->options.purge ? "everything of muster's on this machine"
+					 : "programs, unit, keys, configuration");
+	return code;
+}
+
+/* Not enrolled: only what a former enrolment has left. */
+static int purge_rest(struct enrol *e)
+{
+	int failure = 0;
+
+	report_begin(&e->report, "remove");
+	if (e->options.purge) {
+		note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), &failure);
+		remove_state(e, &failure);
+		remove_conf(e, &failure);
+	}
+	keys_forget_kept();
+	if (failure < 0)
+		return report_failed(&e->report, EXIT_INSTALL, "not everything could be removed");
+	report_done(&e->report, "this machine is not enrolled: nothing to remove");
+	return 0;
+}
+
+static int hold(struct enrol *e)
+{
+	int r = journal_open(&e->journal, true);
+
+	if (r == -EBUSY)
+		return report_failed(
+			&e->report, EXIT_BUSY, "another muster-enrol is running on this machine");
+	return r < 0 ? enrol_failed(e, EXIT_INSTALL, r, "cannot use", JOURNAL_FOLDER) : 0;
+}
+
+int run_uninstall(struct enrol *e)
+{
+	struct machine_conf conf;
+	bool enrolled;
+	int code, r;
+
+	report_begin(&e->report, "preflight");
+	code = hold(e);
+	enrolled = machine_conf_read(&conf) == 0;
+	if (code == 0)
+		code = enrolled ? uninstall(e, &conf) : purge_rest(e);
+	/* An enrolment that was cut off before it wrote the configuration. */
+	r = code == 0 ? run_undo_journal(e) : 0;
+	if (r == 0 && code == 0)
+		r = journal_end(&e->journal);
+	if (r < 0)
+		code = enrol_failed(e, EXIT_INSTALL, r, "cannot remove", JOURNAL_FOLDER);
+	report_result(&e->report,
+		code != 0  ? "failed"
+		: enrolled ? "uninstalled"
+			   : "not-enrolled",
+		code, enrolled ? conf.client : NULL, NULL);
+	return code;
+}
