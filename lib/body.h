@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bodies of messages, one pair of functions each, field by field as muster-protocol(7) lists
- * them under the op code's name. encode: bytes written, or -EMSGSIZE. decode: 0; -EBADMSG:
- * malformed; -EPROTONOSUPPORT: of a version that this end doesn't know.
+ * them under the op code's name. encode: bytes written; -EMSGSIZE: too long, or a text that is not
+ * printable; -EINVAL: no pin or too many. decode: 0; -EBADMSG: malformed; -EPROTONOSUPPORT: of a
+ * version that this end doesn't know, whatever follows its number.
  */
 #ifndef MUSTER_BODY_H
 #define MUSTER_BODY_H

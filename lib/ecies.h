@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ECIES exactly as eciesjs and eciesgo do by default (https://ecies.org/): secp256k1, uncompressed
- *ephemeral key, HKDF-SHA256 over ephemeral key || shared point without salt or info, AES-256-GCM
- *with a 16-byte nonce.
+ * ephemeral key, HKDF-SHA256 over ephemeral key || shared point without salt or info, AES-256-GCM
+ * with a 16-byte nonce. muster-protocol(7), "Packets".
  *
- *	sealed = ephemeral public key (65) || nonce (16) || tag (16) || ciphertext (as long as the
- *plaintext)
+ *	sealed = ephemeral public key (65) || nonce (16) || tag (16) || ciphertext (len(plaintext))
  *
- * One ephemeral key, and so one derived key, may serve many messages of a session: the sender keeps
- *a struct ecies_sender, the receiver a struct ecies_receiver that remembers the last sender key's
- *derived key, and each side spends one ECDH. muster-protocol(7), "Packets".
+ * One ephemeral key, and so one derived key, may serve many packets of a session: a sender keeps
+ * its key, a receiver remembers the last one it derived, and each side spends one ECDH. A sender is
+ * 168 bytes and a receiver 112; the cipher's contexts are shared by the whole process, so all of
+ * this belongs to one thread.
  */
 #ifndef MUSTER_ECIES_H
 #define MUSTER_ECIES_H
@@ -19,8 +19,9 @@
 #define ECIES_NONCE_SIZE 16
 #define ECIES_TAG_SIZE   16
 #define ECIES_OVERHEAD   (PUBLIC_KEY_SIZE + ECIES_NONCE_SIZE + ECIES_TAG_SIZE) /* 97 */
-#define ECIES_SENDER_MAX                                                                           \
-	(1u << 20) /* packets under one derived key, then a new ephemeral key is made */
+
+/* Packets under one derived key; then the sender makes a new ephemeral key. */
+#define ECIES_SENDER_MAX (1u << 20)
 
 struct ecies_sender;
 struct ecies_receiver;

@@ -17,10 +17,13 @@ int file_read(const char *path, size_t limit, char **ret, size_t *ret_len) must_
 int file_read_secret(const char *path, size_t limit, char **ret, size_t *ret_len) must_use;
 
 /* Writes data beside path under a random name (O_EXCL), with the mode whatever the umask, syncs it,
- * renames it over path and syncs the folder. On failure path is as before and nothing is left. */
+ * renames it over path and syncs the folder. On failure path is as before and nothing is left;
+ * except that when only the last step, syncing the folder, fails, the new file is there, but
+ * perhaps not after a loss of power. */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode) must_use;
 
-/* The same, but -EEXIST if path exists already. */
+/* The same, but -EEXIST if path exists already, be it a dangling link. The file system must know
+ * renameat2()'s RENAME_NOREPLACE (all of Linux' local ones do), else -EINVAL. */
 int file_create(const char *path, const void *data, size_t len, mode_t mode) must_use;
 
 #endif

@@ -8,11 +8,10 @@
 
 #include "base.h"
 
-#define PUBLIC_KEY_SIZE 65 /* uncompressed, 04 || X || Y; no other form is taken on the wire */
-#define SIGNATURE_SIZE  64
-#define DIGEST_SIZE     32
-#define IDENTITY_TEXT_SIZE                                                                         \
-	67 /* compressed key in 66 hex digits, with the NUL: for people and scripts */
+#define PUBLIC_KEY_SIZE     65 /* uncompressed, 04 || X || Y; no other form is taken on the wire */
+#define SIGNATURE_SIZE      64
+#define DIGEST_SIZE         32
+#define IDENTITY_TEXT_SIZE  67 /* compressed key in 66 hex digits, with the NUL: for people */
 #define CLIENT_ID_SIZE      16
 #define CLIENT_ID_TEXT_SIZE 33 /* 32 lower-case hex digits, with the NUL */
 

@@ -2,7 +2,7 @@
 /*
  * Labels and selectors. A label is KEY or KEY=VALUE; a key is 1..63 of a-z 0-9 . _ - / starting
  * with a letter or digit, a value 0..63 of A-Z a-z 0-9 . _ - : / @ +. A machine has at most
- * LABELS_MAX, one a key.
+ * LABELS_MAX, one a key. In a selector a label without a value has the empty value.
  *
  * A selector is a comma-separated list of terms that must all hold: KEY (has it, whatever its
  * value), KEY=VALUE, KEY!=VALUE (absent counts as different), !KEY; or * for every machine.
@@ -20,7 +20,7 @@
 
 struct labels {
 	uint8_t count;
-	char text[LABELS_MAX][LABEL_SIZE]; /* sorted, no key twice */
+	char text[LABELS_MAX][LABEL_SIZE]; /* sorted by strcmp(), no key twice */
 };
 
 /* Adds one label. -EINVAL: malformed; -EEXIST: that key is there already; -E2BIG: LABELS_MAX

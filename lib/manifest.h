@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The manifest of a release (muster-protocol(7), "Manifest"): what to install, by size and SHA-256.
- *Plain text, one field a line, in this order, signed beside it by the release key:
+ * Plain text, one field a line, in this order, signed beside it by the release key:
  *
  *	muster-manifest 1
  *	serial 3
@@ -18,8 +18,9 @@
 
 #define MANIFEST_MAX       16384 /* bytes */
 #define MANIFEST_FILES_MAX 32
-#define MANIFEST_PATH_SIZE                                                                         \
-	64 /* of a-z A-Z 0-9 . _ - in parts between slashes; no part is "." or ".." */
+
+/* Paths are of a-z A-Z 0-9 . _ - in parts between slashes; no part is "." or "..". */
+#define MANIFEST_PATH_SIZE 64
 
 struct manifest_file {
 	char path[MANIFEST_PATH_SIZE];
@@ -38,6 +39,8 @@ struct manifest {
 /* -EBADMSG: not a manifest; -EPROTONOSUPPORT: of another format version. Call only with verified
  * text. */
 int manifest_parse(const char *text, size_t len, struct manifest *ret) must_use;
+
+/* Appends the text. -EINVAL: it would not parse; out is as before then, as on any error. */
 int manifest_print(const struct manifest *m, struct buffer *out) must_use;
 const struct manifest_file *manifest_find(
 	const struct manifest *m, const char *path); /* NULL: not in it */

@@ -41,7 +41,21 @@ static char *next_line(char **text)
 	return line;
 }
 
-/* The next line, which must start so, behind that start; of printable characters only. */
+/* Printable, or with tabs: minisign's own trusted comments have them. */
+static bool comment_ok(const char *line)
+{
+	for (;;) {
+		size_t len = strcspn(line, "\t");
+
+		if (!text_printable(line, len))
+			return false;
+		if (line[len] == '\0')
+			return true;
+		line += len + 1;
+	}
+}
+
+/* The next line, which must start so, behind that start. */
 static char *next_comment(char **text, const char *start)
 {
 	char *line = next_line(text);
@@ -49,17 +63,12 @@ static char *next_comment(char **text, const char *start)
 	if (!line || strncmp(line, start, strlen(start)) != 0)
 		return NULL;
 	line += strlen(start);
-	return text_printable(line, strlen(line)) ? line : NULL;
+	return comment_ok(line) ? line : NULL;
 }
 
 static bool from_base64(const char *line, uint8_t *ret, size_t size)
 {
-	size_t len;
-
-	return line &&
-	       sodium_base642bin(ret, size, line, strlen(line), NULL, &len, NULL,
-		       sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	       len == size;
+	return line && text_base64(line, ret, size) == 0;
 }
 
 static void to_base64(const uint8_t *bytes, size_t len, char *ret, size_t size)
@@ -245,7 +254,7 @@ int minisign_sign(const struct minisign_key *k, const void *data, size_t len,
 	char first_text[BASE64(SIGNED_SIZE)], second_text[BASE64(crypto_sign_BYTES)];
 	size_t comment_len = strlen(trusted_comment);
 
-	if (comment_len > COMMENT_MAX || !text_printable(trusted_comment, comment_len))
+	if (comment_len > COMMENT_MAX || !comment_ok(trusted_comment))
 		return -EINVAL;
 	memcpy(first, "ED", 2);
 	memcpy(first + 2, k->id, ID_SIZE);

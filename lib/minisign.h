@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signatures in minisign's formats (https://jedisct1.github.io/minisign/): Ed25519 over BLAKE2b-512
- * of the data
- * ("ED"), a trusted comment under a second signature. Keys without a password only; the secret key
- * file is minisign's own with a zero KDF, so `minisign -S` can use it and `minisign -V` accepts
- * what is signed here.
+ * of the data ("ED"; the legacy form "Ed" is refused), a trusted comment under a second signature.
+ * Keys without a password only (minisign -W): `minisign -S` can use a key file saved here and
+ * `minisign -V` accepts what is signed here. muster-protocol(7), "Signature files".
  */
 #ifndef MUSTER_MINISIGN_H
 #define MUSTER_MINISIGN_H
@@ -22,8 +21,8 @@ struct minisign_public {
 };
 
 int minisign_generate(struct minisign_key **ret) must_use;
-int minisign_load(const char *path, struct minisign_key **ret)
-	must_use; /* -EPERM, -EBADMSG, -ENOTSUP: has a password */
+/* -EPERM: others may read it; -EBADMSG: not a key; -ENOTSUP: it has a password. */
+int minisign_load(const char *path, struct minisign_key **ret) must_use;
 int minisign_save(const struct minisign_key *k, const char *path) must_use; /* mode 0600, -EEXIST */
 struct minisign_key *minisign_free(struct minisign_key *k);
 void minisign_freep(struct minisign_key **k);
@@ -35,8 +34,8 @@ void minisign_public_format(
 /* The text of a public key file, as `minisign -p` reads it. Caller frees. */
 char *minisign_public_file(const struct minisign_public *p) must_use;
 
-/* The text of a signature file over data; the trusted comment is one printable line. Caller frees.
- */
+/* The text of a signature file over data; the trusted comment is one printable line of at most 1024
+ * bytes (tabs allowed), else -EINVAL. Caller frees. */
 int minisign_sign(const struct minisign_key *k, const void *data, size_t len,
 	const char *trusted_comment, char **ret) must_use;
 

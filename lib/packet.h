@@ -2,8 +2,8 @@
 /*
  * Packets and their framing on a stream (muster-protocol(7), "Packets"):
  *
- *	length (2, big-endian, of what follows) || op (1) || sender public key (65) || nonce (16) ||
- *tag (16) || encrypted data (1..438)
+ *	length (2, big-endian, of what follows) || op (1) || sender public key (65) || nonce (16)
+ *	|| tag (16) || encrypted data (1..438)
  */
 #ifndef MUSTER_PACKET_H
 #define MUSTER_PACKET_H

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/pin.h"
+#include "lib/text.h"
 
 static const char prefix[] = "sha256//";
 
@@ -39,13 +40,9 @@ int pin_of_key(EVP_PKEY *key, uint8_t ret[static PIN_SIZE])
 int pin_parse(const char *text, uint8_t ret[static PIN_SIZE])
 {
 	uint8_t pin[PIN_SIZE];
-	size_t len = strnlen(text, PIN_TEXT_SIZE);
 
-	if (len != PIN_TEXT_SIZE - 1 || strncmp(text, prefix, strlen(prefix)) != 0)
-		return -EINVAL;
-	if (sodium_base642bin(pin, sizeof pin, text + strlen(prefix), len - strlen(prefix), NULL,
-		    &len, NULL, sodium_base64_VARIANT_ORIGINAL) < 0 ||
-		len != sizeof pin)
+	if (strncmp(text, prefix, strlen(prefix)) != 0 ||
+		text_base64(text + strlen(prefix), pin, sizeof pin) < 0)
 		return -EINVAL;
 	memcpy(ret, pin, sizeof pin);
 	return 0;

@@ -14,8 +14,9 @@ int secret_init(void) must_use;
  */
 int secret_protect_process(void) must_use;
 
-void *secret_alloc(size_t len) must_use; /* NULL: no memory */
-void *secret_free(void *secret);         /* wipes; takes NULL, returns NULL */
+/* Zeros. NULL: no memory. It costs four pages at least: not for what there are thousands of. */
+void *secret_alloc(size_t len) must_use;
+void *secret_free(void *secret); /* wipes; takes NULL, returns NULL */
 void secret_freep(void *pointer);
 
 void random_bytes(void *ret, size_t len); /* the kernel's CSPRNG; can't fail after secret_init() */

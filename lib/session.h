@@ -5,7 +5,8 @@
  * sockets.
  *
  * Everything that session_open() gives out has been opened, is of the next sequence number, is
- * allowed for its sender and is signed by the peer over this connection's binding. Any error of
+ * allowed for its sender and is signed by the peer over this connection's binding; a body that
+ * introduces its sender (TOKEN, ENROL) bears the very key that the peer is known by. Any error of
  * session_open() is final: the session refuses everything after it (-ESHUTDOWN) and the connection
  * is to be closed.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <sodium.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -150,4 +151,19 @@ int text_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 		return -ERANGE;
 	*ret = value;
 	return 0;
+}
+
+int text_base64(const char *text, void *ret, size_t size)
+{
+	static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+					 "0123456789+/=";
+	size_t len = strspn(text, characters);
+
+	/* libsodium takes some bytes above 127 for digits, hence the check before. */
+	if (text[len] != '\0')
+		return -EINVAL;
+	if (sodium_base642bin(
+		    ret, size, text, len, NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) < 0)
+		return -EINVAL;
+	return len == size ? 0 : -EINVAL;
 }

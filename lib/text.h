@@ -22,4 +22,8 @@ int text_duration(const char *text, uint64_t *ret_seconds) must_use;
 /* A decimal number without sign or blanks, from min to max. -EINVAL, -ERANGE. */
 int text_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret) must_use;
 
+/* Exactly size bytes from the base64 in text (RFC 4648, section 4): padded, canonical, nothing
+ * else around. -EINVAL; ret may be written then. */
+int text_base64(const char *text, void *ret, size_t size) must_use;
+
 #endif

@@ -146,8 +146,29 @@ static void what_is_no_number_is_refused(void **state)
 		assert_int_equal(text_number(bad[i], 0, UINT64_MAX, &n), -EINVAL);
 }
 
+static void base64_is_read_in_its_one_form_only(void **state)
+{
+	static const char *const bad[] = { "", "aGk", "aGk==", "aGl=", "aGk=\n",
+		" aGk=", "aG k=", "a=k=", "====", "aGkx", "aA==", "aGk=aGk=", "_Gk=", "aGk\xbd" };
+	char bytes[2];
+
+	(void)state;
+	assert_int_equal(text_base64("aGk=", bytes, 2), 0);
+	assert_memory_equal(bytes, "hi", 2);
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_equal(text_base64(bad[i], bytes, 2), -EINVAL);
+	for (unsigned byte = 1; byte < 256; byte++) {
+		char text[] = { 'a', (char)byte, 'k', '=', '\0' };
+		char alphabet[] =
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+		assert_int_equal(
+			text_base64(text, bytes, 2), strchr(alphabet, (char)byte) ? 0 : -EINVAL);
+	}
+}
+
 UNIT(it(plain_text_in_any_language_is_printable), it(malformed_utf8_is_not),
 	it(control_and_direction_characters_are_not), it(escaping_leaves_only_printable_text),
 	it(every_single_byte_can_be_escaped), it(durations_are_read_in_every_unit),
 	it(what_is_no_duration_is_refused), it(numbers_are_read_within_their_bounds_only),
-	it(what_is_no_number_is_refused))
+	it(what_is_no_number_is_refused), it(base64_is_read_in_its_one_form_only))

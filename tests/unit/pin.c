@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/unit.h"
+
+#include "lib/pin.h"
+#include "lib/tlskey.h"
+
+static void a_pin_goes_to_text_and_back(void **state)
+{
+	uint8_t pin[PIN_SIZE], again[PIN_SIZE];
+	char text[PIN_TEXT_SIZE];
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		random_bytes(pin, sizeof pin);
+		pin_format(pin, text);
+		assert_int_equal(strlen(text), PIN_TEXT_SIZE - 1);
+		assert_int_equal(pin_parse(text, again), 0);
+		assert_memory_equal(pin, again, sizeof pin);
+	}
+}
+
+static void what_is_no_pin_is_refused(void **state)
+{
+	static const char *const bad[] = { "", "sha256//",
+		"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=",
+		"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==",
+		"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+		"sha256//-_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAA AAAAAAAAAAAAAA=",
+		"SHA256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"sha1//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+		"0000000000000000000000000000000000000000000000000000000000000000" };
+	uint8_t pin[PIN_SIZE] = { 7 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		char *copy = (char *)exactly(bad[i], strlen(bad[i]) + 1);
+
+		assert_int_equal(pin_parse(copy, pin), -EINVAL);
+		free(copy);
+	}
+	assert_int_equal(pin[0], 7);
+}
+
+static void every_truncated_or_lengthened_pin_is_refused(void **state)
+{
+	static const char text[] = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+	uint8_t pin[PIN_SIZE];
+	char longer[sizeof text + 1];
+
+	(void)state;
+	assert_int_equal(pin_parse(text, pin), 0);
+	for (size_t len = 0; len < strlen(text); len++) {
+		char *cut = strndup(text, len);
+
+		assert_int_equal(pin_parse(cut, pin), -EINVAL);
+		free(cut);
+	}
+	snprintf(longer, sizeof longer, "%s ", text);
+	assert_int_equal(pin_parse(longer, pin), -EINVAL);
+}
+
+static void key_and_certificate_have_the_same_pin(void **state)
+{
+	struct tlskey k = {};
+	uint8_t of_key[PIN_SIZE], of_certificate[PIN_SIZE];
+
+	(void)state;
+	assert_int_equal(tlskey_generate(TLSKEY_ED25519, "test", &k), 0);
+	assert_int_equal(pin_of_key(k.key, of_key), 0);
+	assert_int_equal(pin_of_certificate(k.certificate, of_certificate), 0);
+	assert_memory_equal(of_key, of_certificate, PIN_SIZE);
+	assert_memory_equal(of_key, k.pin, PIN_SIZE);
+	tlskey_clear(&k);
+}
+
+UNIT(it(a_pin_goes_to_text_and_back), it(what_is_no_pin_is_refused),
+	it(every_truncated_or_lengthened_pin_is_refused), it(key_and_certificate_have_the_same_pin))
