@@ -263,7 +263,7 @@ static void on_ack(struct agent *a, const struct message *m)
 
 static void on_nack(struct agent *a, const struct message *m)
 {
-	const char *server = a->setup->config.server;
+	const char *server = a->setup->config.server, *colon;
 	struct nack nack;
 	int r = nack_decode(m->body, m->len, &nack);
 
@@ -271,14 +271,15 @@ static void on_nack(struct agent *a, const struct message *m)
 		lose(a, WAITING, 0, "%s sent a refusal in an unknown form", server);
 		return;
 	}
+	colon = nack.text[0] ? ": " : "";
 	if (nack.code == NACK_INTERNAL || nack.code == NACK_BUSY) {
 		uint32_t retry = nack.retry < RETRY_MOST ? nack.retry : RETRY_MOST;
 
-		lose(a, WAITING, retry * SECOND, "%s cannot serve this machine now: %s (%s)",
-			server, nack_name(nack.code), nack.text);
+		lose(a, WAITING, retry * SECOND, "%s cannot serve this machine now: %s%s%s", server,
+			nack_name(nack.code), colon, nack.text);
 		return;
 	}
-	lose(a, REFUSED, 0, "%s refuses this machine: %s (%s)", server, nack_name(nack.code),
+	lose(a, REFUSED, 0, "%s refuses this machine: %s%s%s", server, nack_name(nack.code), colon,
 		nack.text);
 }
 

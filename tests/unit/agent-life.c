@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/* The whole agent on its loop, against a scripted server. */
+#include "tests/unit/unit.h"
+
+#include <sys/stat.h>
+
+#include "agent/agent.h"
+#include "agent/status.h"
+#include "lib/file.h"
+#include "lib/uplink.h"
+#include "tests/unit/peer.h"
+
+#define DEADLINE 20 /* seconds, then what a test waits for won't come */
+
+struct life {
+	struct peer peer;
+	char folder[64], config[96];
+	struct agent_paths paths;
+	sd_event *event;
+	struct agent *agent;
+};
+
+/* ---------------------------------------------------------------- scripts */
+
+/* A server's usual behaviour. */
+static void serve(struct call *c)
+{
+	struct message m;
+
+	if (!call_open_channel(c))
+		return;
+	while (call_next(c, &m) && m.op == OP_HELLO && call_ack(c, &m, 5))
+		;
+}
+
+static void drop_the_first(struct call *c)
+{
+	struct message m;
+
+	if (c->n > 1) {
+		serve(c);
+	} else if (call_open_channel(c) && call_next(c, &m) && call_ack(c, &m, 5)) {
+		call_reset(c);
+	}
+}
+
+static void refuse_the_first(struct call *c)
+{
+	struct message m;
+
+	if (c->n > 1)
+		serve(c);
+	else if (call_open_channel(c) && call_next(c, &m))
+		(void)call_nack(c, &m, (struct nack){ .code = NACK_REVOKED, .text = "by root" });
+	(void)call_fill(c);
+}
+
+static void forbid_the_first(struct call *c)
+{
+	if (c->n > 1) {
+		serve(c);
+		return;
+	}
+	(void)call_take_request(c);
+	(void)call_print(c, "HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\n"
+			    "Content-Length: "
+			    "46\r\n\r\n{\"code\":\"not-enrolled\",\"detail\":\"unknown key\"}\n");
+}
+
+static void be_busy_first(struct call *c)
+{
+	struct message m;
+
+	if (c->n > 1)
+		serve(c);
+	else if (call_open_channel(c) && call_next(c, &m))
+		(void)call_nack(c, &m, (struct nack){ .code = NACK_BUSY, .retry = 3 });
+	(void)call_fill(c);
+}
+
+static void acknowledge_something_else(struct call *c)
+{
+	struct message m;
+
+	if (c->n > 1) {
+		serve(c);
+	} else if (call_open_channel(c) && call_next(c, &m)) {
+		m.sequence++;
+		(void)call_ack(c, &m, 5);
+		(void)call_fill(c);
+	}
+}
+
+static void answer_with_garbage_first(struct call *c)
+{
+	uint8_t garbage[FRAME_HEAD + PACKET_MIN] = { 0, PACKET_MIN };
+
+	if (c->n > 1) {
+		serve(c);
+	} else if (call_open_channel(c)) {
+		(void)call_write(c, garbage, sizeof garbage);
+		while (call_fill(c))
+			;
+	}
+}
+
+/* Something that this agent doesn't know is answered, and the channel goes on. */
+static void send_a_config(struct call *c)
+{
+	struct message m;
+	struct nack nack;
+
+	if (!call_open_channel(c) || !call_next(c, &m) || !call_say(c, OP_CONFIG, "x", 1))
+		return;
+	uint64_t hello = m.sequence;
+
+	if (call_next(c, &m) && m.op == OP_NACK && nack_decode(m.body, m.len, &nack) == 0)
+		*(uint16_t *)c->peer->userdata = nack.code;
+	m.sequence = hello;
+	(void)call_ack(c, &m, 5);
+	while (call_next(c, &m) && call_ack(c, &m, 5))
+		;
+}
+
+static void have_another_clock(struct call *c)
+{
+	struct message m;
+
+	if (!call_open_channel(c) || !call_next(c, &m))
+		return;
+	struct ack ack = { m.sequence, (uint64_t)time(NULL) + 3 * 86400 + 100, 5 };
+	uint8_t body[64];
+	ssize_t len = ack_encode(&ack, body, sizeof body);
+
+	(void)call_say(c, OP_ACK, body, (size_t)len);
+	(void)call_fill(c);
+}
+
+/* ---------------------------------------------------------------- a life */
+
+static void put(struct life *l, const char *name, const char *text)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof path, "%s/%s", l->folder, name);
+	assert_int_equal(file_write_atomic(path, text, strlen(text), 0644), 0);
+}
+
+static void write_config(struct life *l, const char *pin)
+{
+	char text[1024], key[IDENTITY_TEXT_SIZE];
+
+	identity_public_to_text(identity_public(l->peer.identity), key);
+	(void)snprintf(text, sizeof text,
+		"[agent]\nServer=%s\nPins=%s\nServerKey=%s\nClient="
+		"00000000000000000000000000000000\n"
+		"ReleaseKey=RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+		"Proxy=\nBackoffCap=1s\nConnectTimeout=5s\n",
+		l->peer.server, pin, key);
+	put(l, "conf", text);
+}
+
+static void write_keys(struct life *l)
+{
+	char path[128];
+	struct tlskey tls;
+
+	(void)snprintf(path, sizeof path, "%s/identity.key", l->folder);
+	assert_int_equal(identity_save(l->peer.client, path), 0);
+	(void)snprintf(path, sizeof path, "%s/tls.pem", l->folder);
+	assert_int_equal(tlskey_generate(TLSKEY_ED25519, "muster", &tls), 0);
+	assert_int_equal(tlskey_save(&tls, path), 0);
+	tlskey_clear(&tls);
+}
+
+static void begin(struct life *l, script *play)
+{
+	(void)snprintf(l->folder, sizeof l->folder, "/tmp/agent-life-XXXXXX");
+	assert_non_null(mkdtemp(l->folder));
+	(void)snprintf(l->config, sizeof l->config, "%s/conf", l->folder);
+	l->paths = (struct agent_paths){ l->config, l->folder, l->folder };
+	peer_start(&l->peer, play);
+	write_config(l, l->peer.pin);
+	write_keys(l);
+	assert_true(sd_event_new(&l->event) >= 0);
+	assert_int_equal(agent_new(l->event, &l->paths, &l->agent), 0);
+}
+
+static void finish(struct life *l)
+{
+	static const char *const files[] = { "conf", "identity.key", "tls.pem", "status" };
+
+	l->agent = agent_free(l->agent);
+	sd_event_unref(l->event);
+	peer_stop(&l->peer);
+	for (size_t i = 0; i < COUNT(files); i++) {
+		char path[128];
+
+		(void)snprintf(path, sizeof path, "%s/%s", l->folder, files[i]);
+		(void)unlink(path);
+	}
+	assert_int_equal(rmdir(l->folder), 0);
+}
+
+/* Runs the loop until the status file tells of that state (and so many HELLOs have come). */
+static struct status wait_for(struct life *l, enum state state, unsigned messages)
+{
+	time_t until = time(NULL) + DEADLINE;
+	struct status s = {};
+
+	do {
+		assert_true(sd_event_run(l->event, 100 * 1000) >= 0);
+		assert_int_equal(status_read(l->folder, &s), 0);
+		if (time(NULL) > until)
+			fail_msg("still %s after %u messages: %s", status_name(s.state),
+				l->peer.messages, s.detail);
+	} while (s.state != state || l->peer.messages < messages);
+	return s;
+}
+
+static void lives_through(script *play)
+{
+	struct life l = {};
+
+	begin(&l, play);
+	(void)wait_for(&l, CONNECTED, 1);
+	assert_true(l.peer.calls >= 2);
+	finish(&l);
+}
+
+/* ---------------------------------------------------------------- tests */
+
+static void it_connects_and_says_hello_again_and_again(void **state)
+{
+	struct life l = {};
+	struct status s;
+
+	(void)state;
+	begin(&l, serve);
+	s = wait_for(&l, CONNECTED, 1);
+	assert_true(s.hello >= s.since && s.since > 0);
+	assert_string_equal(s.server, l.peer.server);
+	assert_string_equal(s.detail, "");
+	s = wait_for(&l, CONNECTED, 3);
+	assert_int_equal(l.peer.calls, 1);
+	finish(&l);
+}
+
+static void it_comes_back_after_a_loss(void **state)
+{
+	struct life l = {};
+
+	(void)state;
+	begin(&l, drop_the_first);
+	(void)wait_for(&l, WAITING, 1);
+	(void)wait_for(&l, CONNECTED, 2);
+	assert_int_equal(l.peer.calls, 2);
+	finish(&l);
+}
+
+static void it_keeps_trying_when_refused(void **state)
+{
+	struct life l = {};
+	struct status s;
+
+	(void)state;
+	begin(&l, refuse_the_first);
+	s = wait_for(&l, REFUSED, 1);
+	assert_non_null(strstr(s.detail, nack_name(NACK_REVOKED)));
+	assert_non_null(strstr(s.detail, "by root"));
+	(void)wait_for(&l, CONNECTED, 2);
+	finish(&l);
+}
+
+static void it_keeps_trying_when_not_enrolled(void **state)
+{
+	struct life l = {};
+	struct status s;
+
+	(void)state;
+	begin(&l, forbid_the_first);
+	s = wait_for(&l, REFUSED, 0);
+	assert_non_null(strstr(s.detail, "unknown key"));
+	(void)wait_for(&l, CONNECTED, 1);
+	finish(&l);
+}
+
+static void it_waits_as_long_as_a_busy_server_says(void **state)
+{
+	struct life l = {};
+	struct status s;
+
+	(void)state;
+	begin(&l, be_busy_first);
+	s = wait_for(&l, WAITING, 1);
+	assert_true(s.next >= time(NULL) + 2);
+	(void)wait_for(&l, CONNECTED, 2);
+	finish(&l);
+}
+
+static void it_gives_up_what_is_not_authentic(void **state)
+{
+	(void)state;
+	lives_through(acknowledge_something_else);
+	lives_through(answer_with_garbage_first);
+}
+
+static void it_answers_what_it_does_not_know(void **state)
+{
+	uint16_t code = 0;
+	struct life l = { .peer.userdata = &code };
+
+	(void)state;
+	begin(&l, send_a_config);
+	(void)wait_for(&l, CONNECTED, 2);
+	finish(&l);
+	assert_int_equal(code, NACK_UNSUPPORTED);
+}
+
+static void a_wrong_clock_is_named(void **state)
+{
+	struct life l = {};
+	struct status s;
+
+	(void)state;
+	begin(&l, have_another_clock);
+	s = wait_for(&l, CONNECTED, 1);
+	assert_non_null(strstr(s.detail, "3 days behind the server"));
+	finish(&l);
+}
+
+static void no_byte_leaves_under_a_wrong_pin(void **state)
+{
+	struct life l = {};
+	struct status s;
+
+	(void)state;
+	begin(&l, serve);
+	write_config(&l, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+	agent_reload(l.agent);
+	s = wait_for(&l, WAITING, 0);
+	assert_non_null(strstr(s.detail, "pin"));
+	assert_int_equal(l.peer.bytes, 0);
+	write_config(&l, l.peer.pin);
+	agent_reload(l.agent);
+	(void)wait_for(&l, CONNECTED, 1);
+	finish(&l);
+}
+
+static void a_mistake_in_the_new_configuration_changes_nothing(void **state)
+{
+	struct life l = {};
+
+	(void)state;
+	begin(&l, serve);
+	(void)wait_for(&l, CONNECTED, 1);
+	put(&l, "conf", "[agent]\nServer=nonsense\n");
+	agent_reload(l.agent);
+	(void)wait_for(&l, CONNECTED, 2);
+	assert_int_equal(l.peer.calls, 1);
+	finish(&l);
+}
+
+static void without_keys_it_does_not_start(void **state)
+{
+	struct life l = {};
+	char path[128];
+	struct agent *none = NULL;
+
+	(void)state;
+	begin(&l, serve);
+	(void)snprintf(path, sizeof path, "%s/tls.pem", l.folder);
+	assert_int_equal(chmod(path, 0640), 0);
+	assert_int_equal(agent_new(l.event, &l.paths, &none), -EPERM);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(agent_new(l.event, &l.paths, &none), -ENOENT);
+	assert_null(none);
+	finish(&l);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	return uplink_global_init();
+}
+
+static int end(void **state)
+{
+	(void)state;
+	uplink_global_end();
+	return 0;
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = { it(it_connects_and_says_hello_again_and_again),
+		it(it_comes_back_after_a_loss), it(it_keeps_trying_when_refused),
+		it(it_keeps_trying_when_not_enrolled), it(it_waits_as_long_as_a_busy_server_says),
+		it(it_gives_up_what_is_not_authentic), it(it_answers_what_it_does_not_know),
+		it(a_wrong_clock_is_named), it(no_byte_leaves_under_a_wrong_pin),
+		it(a_mistake_in_the_new_configuration_changes_nothing),
+		it(without_keys_it_does_not_start) };
+
+	if (secret_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, start, end);
+}
