@@ -41,13 +41,17 @@ struct channel {
 	bool listed;
 };
 
-/* Makes the stream a channel. client: whose TLS key was shown, or NULL. */
-int channel_start(struct stream *stream, const struct client_record *client) must_use;
+/* Makes the stream a channel. client: whose TLS key was shown, or NULL. rest: what the peer has
+ * sent behind its upgrade request. */
+int channel_start(struct stream *stream, const struct client_record *client, const void *rest,
+	size_t len) must_use;
 
 /* The client is connected by this channel now; an older one of it ends. */
-int channel_connected(struct channel *c) must_use;
-/* Ends the connected channel of that client, if it is not c. */
-void channel_end_others(struct channel *c, const uint8_t id[static CLIENT_ID_SIZE]);
+void channel_connected(struct channel *c);
+/* Ends the client's connected channel, if that is another than c. */
+void channel_end_others(struct channel *c);
+/* No more is taken on it; it ends when its answers have been sent. */
+void channel_finish(struct channel *c);
 
 /* Answers, for the handlers; negative: the channel must end. */
 int channel_send(struct channel *c, enum op op, const void *body, size_t len) must_use;

@@ -32,7 +32,8 @@ struct server {
 	struct listener *listeners; /* listener.h */
 	struct deadlines *deadlines;
 	struct stream *streams;
-	uint64_t started; /* store_now() */
+	sd_event_source *guess_timer; /* enrol.h: armed while there are wrong tokens to tell of */
+	uint64_t started;             /* store_now() */
 };
 
 #endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent.h"
+
+#include <errno.h>
+#include <sodium.h>
+
+#include "log.h"
+#include "server.h"
+
+#define SKEW_TOLD    300 /* seconds that a machine's clock may be off before it is said */
+#define BUSY_SECONDS 10
+
+static void log_client(const struct channel *c, int priority, const char *what, const char *name)
+{
+	char id[CLIENT_ID_TEXT_SIZE], address[ADDRESS_SIZE], message[256];
+
+	sodium_bin2hex(id, sizeof(id), c->id, CLIENT_ID_SIZE);
+	source_text(stream_source(c->stream), address);
+	snprintf(message, sizeof(message), "%s (%s) at %s %s", name, id, address, what);
+	log_fields(priority, message, "MUSTER_CLIENT", id, "MUSTER_ADDRESS", address, NULL);
+}
+
+static void log_first_hello(const struct channel *c, const struct hello *hello)
+{
+	uint64_t now = store_now(c->server->store);
+	uint64_t off = hello->time > now ? hello->time - now : now - hello->time;
+	char what[96];
+
+	log_client(c, LOG_INFO, "is connected", hello->facts.hostname);
+	if (off <= SKEW_TOLD)
+		return;
+	snprintf(what, sizeof(what), "has a wrong clock: %llu seconds %s this server's",
+		(unsigned long long)off, hello->time > now ? "ahead of" : "behind");
+	log_client(c, LOG_WARNING, what, hello->facts.hostname);
+}
+
+/* Is it (still) a client? 0: yes; 1: it was told why not; or an error. */
+static int check_client(struct channel *c, uint64_t sequence, struct client_record *ret)
+{
+	int r = store_client_by_id(c->server->store, c->id, ret);
+
+	if (r == -ENOENT)
+		r = channel_nack(c, sequence, NACK_NOT_ENROLLED, 0,
+			"this server doesn't know this machine any more");
+	else if (r < 0)
+		return channel_store_failed(c, r);
+	else if (ret->state == CLIENT_LEFT)
+		r = channel_nack(c, sequence, NACK_REVOKED, 0,
+			"this machine has left; to come back it needs a new enrolment");
+	else
+		return 0;
+	if (r < 0)
+		return r;
+	channel_finish(c);
+	return 1;
+}
+
+static int busy(struct channel *c, uint64_t sequence)
+{
+	return channel_nack(c, sequence, NACK_INTERNAL, BUSY_SECONDS,
+		"the server can't use its database now: try again later");
+}
+
+int agent_hello(struct channel *c, const struct message *m)
+{
+	static struct client_record client; /* large, and used nowhere beyond this call */
+	struct hello hello;
+	char address[ADDRESS_SIZE];
+
+	int r = hello_decode(m->body, m->len, &hello);
+	if (r < 0)
+		return channel_nack_body(c, m->sequence, r);
+	r = check_client(c, m->sequence, &client);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (turn_enter(c->server->turn) < 0)
+		return busy(c, m->sequence);
+	source_text(stream_source(c->stream), address);
+	r = store_client_hello(c->server->store, c->id, &hello, address);
+	if (r < 0)
+		return channel_store_failed(c, r);
+	if (!c->listed)
+		log_first_hello(c, &hello);
+	channel_connected(c);
+	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
+	return channel_ack(c, m->sequence, true);
+}
+
+int agent_leave(struct channel *c, const struct message *m)
+{
+	bool withdrawn = false;
+
+	if (m->len != 0)
+		return channel_nack_body(c, m->sequence, -EBADMSG);
+	if (turn_enter(c->server->turn) < 0)
+		return busy(c, m->sequence);
+	int r = store_client_leave(c->server->store, c->id, &withdrawn);
+	if (r < 0 && r != -ENOENT) /* gone already is as good */
+		return channel_store_failed(c, r);
+	log_client(c, LOG_INFO, withdrawn ? "took its enrolment back" : "has left", "a machine");
+	channel_end_others(c);
+	r = channel_ack(c, m->sequence, false);
+	if (r >= 0)
+		channel_finish(c);
+	return r;
+}

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+#include "channel.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "agent.h"
+#include "enrol.h"
+#include "lib/packet.h"
+#include "lib/secret.h"
+#include "log.h"
+#include "server.h"
+#include "tls.h"
+
+#define SLOTS    16384u
+#define BATCH    8 /* packets taken in one event: nobody has the loop for long */
+#define IN_LIMIT (6 * STREAM_SLICE)
+
+/* ---- the connected */
+
+struct channels {
+	uint8_t key[crypto_shorthash_KEYBYTES];
+	size_t count;
+	struct channel *slots[SLOTS];
+};
+
+int channels_new(struct channels **ret)
+{
+	struct channels *all = calloc(1, sizeof(*all));
+
+	if (all == NULL)
+		return -ENOMEM;
+	random_bytes(all->key, sizeof(all->key));
+	*ret = all;
+	return 0;
+}
+
+struct channels *channels_free(struct channels *all)
+{
+	free(all);
+	return NULL;
+}
+
+static size_t slot_of(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	uint8_t hash[crypto_shorthash_BYTES];
+	uint32_t value;
+
+	crypto_shorthash(hash, id, CLIENT_ID_SIZE, all->key);
+	memcpy(&value, hash, sizeof(value));
+	return value % SLOTS;
+}
+
+static struct channel *find(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	struct channel *c = all->slots[slot_of(all, id)];
+
+	while (c != NULL && memcmp(c->id, id, CLIENT_ID_SIZE) != 0)
+		c = c->next;
+	return c;
+}
+
+static void unlist(struct channel *c)
+{
+	struct channels *all = c->server->channels;
+
+	if (!c->listed)
+		return;
+	struct channel **at = &all->slots[slot_of(all, c->id)];
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	c->listed = false;
+	all->count--;
+}
+
+bool channels_connected(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	return find(all, id) != NULL;
+}
+
+size_t channels_count(const struct channels *all)
+{
+	return all->count;
+}
+
+void channel_end_others(struct channel *c)
+{
+	struct channel *other = find(c->server->channels, c->id);
+
+	if (other == NULL || other == c)
+		return;
+	unlist(other);
+	stream_end(other->stream);
+}
+
+void channel_connected(struct channel *c)
+{
+	struct channels *all = c->server->channels;
+
+	if (c->listed)
+		return;
+	channel_end_others(c);
+	struct channel **slot = &all->slots[slot_of(all, c->id)];
+	c->next = *slot;
+	*slot = c;
+	c->listed = true;
+	all->count++;
+}
+
+/* ---- one channel */
+
+/* What each op code needs; one that is not here is never allowed from a machine. */
+static const struct rule {
+	enum op op;
+	unsigned allowed; /* enum standing, one or more */
+	int (*take)(struct channel *c, const struct message *m);
+} rules[] = {
+	{ OP_TOKEN, STANDING_ANONYMOUS, enrol_token },
+	{ OP_ENROL, STANDING_ANONYMOUS, enrol_machine },
+	{ OP_HELLO, STANDING_ENROLLED, agent_hello },
+	{ OP_LEAVE, STANDING_NEW | STANDING_ENROLLED, agent_leave },
+};
+
+static const struct rule *find_rule(uint8_t op)
+{
+	for (size_t i = 0; i < COUNT(rules); i++)
+		if (rules[i].op == op)
+			return &rules[i];
+	return NULL;
+}
+
+/* Nothing authentic to answer to: the connection ends. */
+static int refuse(const struct channel *c, uint8_t op, const char *why)
+{
+	static struct log_rate rate;
+	const struct op_row *row = op_find(op);
+	char address[ADDRESS_SIZE];
+
+	source_text(stream_source(c->stream), address);
+	log_limited(&rate, LOG_WARNING, "ended the channel of %s: %s (op code %u, %s)", address,
+		why, op, row != NULL ? row->name : "unknown");
+	return -EPROTO;
+}
+
+static const char *session_error(int error)
+{
+	switch (error) {
+	case -EBADMSG:
+		return "a packet that doesn't open";
+	case -EPROTO:
+		return "an op code that is not a machine's to send";
+	case -EMSGSIZE:
+		return "a message that is too long";
+	case -EKEYREJECTED:
+		return "a wrong signature";
+	case -EILSEQ:
+		return "a wrong sequence number or client id";
+	case -ENOKEY:
+		return "a message before any introduction";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
+{
+	const struct rule *rule = find_rule(packet[0]);
+	struct message m;
+
+	if (op_find(packet[0]) == NULL)
+		return refuse(c, packet[0], "there is no such op code");
+	if (rule == NULL || (rule->allowed & c->standing) == 0)
+		return refuse(c, packet[0], "the op code is not allowed now");
+	int r = session_open(c->session, packet, len, &m);
+	if (r < 0)
+		return refuse(c, packet[0], session_error(r));
+	return r == 0 ? 0 : rule->take(c, &m);
+}
+
+/* Everything that a channel writes waits for the turn's end, if the turn has changed anything. */
+static void hold_output(struct channel *c)
+{
+	if (stream_out(c->stream)->len == 0)
+		return;
+	stream_cork(c->stream);
+	turn_hold(c->server->turn, &c->held);
+}
+
+static void on_release(struct held *h, bool committed)
+{
+	struct channel *c = (struct channel *)((char *)h - offsetof(struct channel, held));
+
+	if (committed)
+		stream_uncork(c->stream);
+	else
+		stream_end(c->stream);
+}
+
+static int take_packets(struct channel *c)
+{
+	for (size_t i = 0; i < BATCH; i++) {
+		if (c->standing == STANDING_OVER)
+			return 0;
+		if (stream_out(c->stream)->len >= STREAM_HIGH)
+			return 1;
+		ssize_t len = frame_complete(c->in.data, c->in.len);
+		if (len < 0)
+			return refuse(c, 0, "a frame of an impossible length");
+		if (len == 0)
+			return 0;
+		int r = take_packet(c, c->in.data + FRAME_HEAD, (size_t)len - FRAME_HEAD);
+		buffer_consume(&c->in, (size_t)len);
+		if (r < 0)
+			return r;
+	}
+	return 1;
+}
+
+static int on_step(void *owner)
+{
+	struct channel *c = owner;
+
+	if (c->in.len == 0)
+		return 0;
+	int r = take_packets(c);
+	if (r >= 0)
+		hold_output(c);
+	return r;
+}
+
+static int on_input(void *owner, const uint8_t *data, size_t len)
+{
+	struct channel *c = owner;
+
+	return buffer_append(&c->in, data, len);
+}
+
+static void channel_free(struct channel *c)
+{
+	unlist(c);
+	turn_forget(&c->held);
+	session_free(c->session);
+	buffer_clear(&c->in);
+	free(c);
+}
+
+static void on_end(void *owner)
+{
+	channel_free(owner);
+}
+
+static const struct stream_user channel_user = { on_input, on_step, on_end };
+
+int channel_start(
+	struct stream *stream, const struct client_record *client, const void *rest, size_t len)
+{
+	struct server *s = stream_server(stream);
+	struct session_setup setup = { .self = FROM_SERVER, .identity = s->keys.identity };
+	struct channel *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return -ENOMEM;
+	c->server = s;
+	c->stream = stream;
+	c->in.limit = IN_LIMIT;
+	c->held.release = on_release;
+	c->standing = client != NULL ? STANDING_ENROLLED : STANDING_ANONYMOUS;
+	if (client != NULL) {
+		setup.peer = client->identity;
+		memcpy(setup.client_id, client->id, CLIENT_ID_SIZE);
+		memcpy(c->id, client->id, CLIENT_ID_SIZE);
+	}
+	int r = tls_binding(stream_tls(stream), setup.binding);
+	if (r >= 0)
+		r = session_new(&setup, &c->session);
+	if (r >= 0 && len > 0)
+		r = buffer_append(&c->in, rest, len);
+	if (r < 0) {
+		channel_free(c);
+		return r;
+	}
+	stream_use(stream, &channel_user, c);
+	if (client != NULL) /* until its first HELLO */
+		stream_deadline(stream, DEADLINE_REQUEST, s->config.request_timeout);
+	else
+		stream_deadline(stream, DEADLINE_IDLE, config_idle_timeout(&s->config));
+	hold_output(c);
+	return 0;
+}
+
+void channel_finish(struct channel *c)
+{
+	unlist(c);
+	c->standing = STANDING_OVER;
+	stream_finish(c->stream);
+}
+
+/* ---- answers */
+
+int channel_send(struct channel *c, enum op op, const void *body, size_t len)
+{
+	return session_seal(c->session, op, body, len, stream_out(c->stream), NULL);
+}
+
+int channel_ack(struct channel *c, uint64_t sequence, bool with_time)
+{
+	struct ack ack = { .sequence = sequence };
+	uint8_t body[64];
+
+	if (with_time) {
+		ack.time = store_now(c->server->store);
+		ack.heartbeat = c->server->config.heartbeat;
+	}
+	ssize_t len = ack_encode(&ack, body, sizeof(body));
+	return len < 0 ? (int)len : channel_send(c, OP_ACK, body, (size_t)len);
+}
+
+int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint32_t retry,
+	const char *format, ...)
+{
+	struct nack nack = { .sequence = sequence, .code = (uint16_t)code, .retry = retry };
+	uint8_t body[sizeof(nack.text) + 64];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(nack.text, sizeof(nack.text), format, arguments);
+	va_end(arguments);
+	ssize_t len = nack_encode(&nack, body, sizeof(body));
+	return len < 0 ? (int)len : channel_send(c, OP_NACK, body, (size_t)len);
+}
+
+int channel_nack_body(struct channel *c, uint64_t sequence, int error)
+{
+	if (error == -EPROTONOSUPPORT)
+		return channel_nack(c, sequence, NACK_UNSUPPORTED, 0,
+			"this server speaks version %d of the protocol only", BODY_VERSION);
+	return channel_nack(c, sequence, NACK_MALFORMED, 0, "the message is malformed");
+}
+
+int channel_store_failed(struct channel *c, int error)
+{
+	turn_fail(c->server->turn);
+	return log_err(error, "the store failed; a machine's connection ends for it");
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "listener.h"
+#include "log.h"
+#include "server.h"
+#include "web.h"
+
+#define OUT_LIMIT      (256u << 10)
+#define LINGER_SECONDS 5
+
+enum stream_state {
+	STREAM_HANDSHAKE, /* TLS isn't up yet */
+	STREAM_OPEN,      /* its user has it */
+	STREAM_FINISHING, /* what is queued goes out, nothing is read */
+	STREAM_LINGERING, /* our end is shut; what still comes is thrown away */
+};
+
+struct stream {
+	struct server *server;
+	struct stream *next, **previous; /* all of the server's */
+	SSL *ssl;
+	sd_event_source *source;
+	const struct stream_user *user; /* NULL: nobody's yet */
+	void *owner;
+	struct buffer out;
+	struct deadline deadline;
+	struct source from;
+	int fd;
+	uint32_t watched; /* epoll events */
+	enum stream_state state : 8;
+	bool corked : 1;
+	bool more : 1;     /* the user has more to do */
+	bool wants_in : 1; /* what TLS said at its last step in vain */
+	bool wants_out : 1;
+	bool busy : 1; /* inside its own event */
+	bool dead : 1; /* to be freed when that is over */
+};
+
+static void stream_free(struct stream *s)
+{
+	if (s->user != NULL)
+		s->user->end(s->owner);
+	deadline_clear(&s->deadline);
+	sd_event_source_disable_unref(s->source);
+	SSL_free(s->ssl);
+	close(s->fd);
+	buffer_clear(&s->out);
+	if (s->previous != NULL) {
+		*s->previous = s->next;
+		if (s->next != NULL)
+			s->next->previous = s->previous;
+		listener_left(s->server, &s->from);
+	}
+	free(s);
+}
+
+void stream_end(struct stream *s)
+{
+	if (s->busy)
+		s->dead = true;
+	else
+		stream_free(s);
+}
+
+/* What TLS asks for after a step that did not succeed. 0: wait for it; negative: the end. */
+static int wait_for(struct stream *s, int result)
+{
+	int error = SSL_get_error(s->ssl, result);
+
+	ERR_clear_error();
+	switch (error) {
+	case SSL_ERROR_WANT_READ:
+		s->wants_in = true;
+		return 0;
+	case SSL_ERROR_WANT_WRITE:
+		s->wants_out = true;
+		return 0;
+	default:
+		return -ECONNRESET;
+	}
+}
+
+/* ---- the events' steps */
+
+static int handshake(struct stream *s)
+{
+	int r = SSL_accept(s->ssl);
+
+	if (r != 1)
+		return wait_for(s, r);
+	s->state = STREAM_OPEN;
+	return web_start(s);
+}
+
+static int write_some(struct stream *s)
+{
+	while (s->out.len > 0) {
+		size_t part = s->out.len < STREAM_SLICE ? s->out.len : STREAM_SLICE;
+		int n = SSL_write(s->ssl, s->out.data, (int)part);
+
+		if (n <= 0)
+			return wait_for(s, n);
+		buffer_consume(&s->out, (size_t)n);
+	}
+	return 0;
+}
+
+static int read_some(struct stream *s)
+{
+	/* One record at most; nothing of it stays here. */
+	static uint8_t record[STREAM_SLICE];
+	int n = SSL_read(s->ssl, record, sizeof(record));
+
+	if (n <= 0)
+		return wait_for(s, n);
+	return s->user->input(s->owner, record, (size_t)n);
+}
+
+/* Our side is over: the peer is told, and has a moment to read what we wrote. A close() with
+ * unread input would be a reset, which destroys what the peer has not read yet. */
+static int start_lingering(struct stream *s)
+{
+	SSL_shutdown(s->ssl);
+	ERR_clear_error();
+	s->state = STREAM_LINGERING;
+	shutdown(s->fd, SHUT_WR);
+	stream_deadline(s, DEADLINE_LINGER, LINGER_SECONDS);
+	return 0;
+}
+
+static int linger(struct stream *s)
+{
+	uint8_t waste[4096];
+	ssize_t n = recv(s->fd, waste, sizeof(waste), 0);
+
+	return n > 0 || (n < 0 && errno == EAGAIN) ? 0 : -ECONNRESET;
+}
+
+static bool may_read(const struct stream *s)
+{
+	return s->state == STREAM_OPEN && !s->more && s->out.len < STREAM_HIGH;
+}
+
+static int open_step(struct stream *s)
+{
+	int r = 0;
+
+	if (!s->corked)
+		r = write_some(s);
+	if (r >= 0 && may_read(s))
+		r = read_some(s);
+	if (r >= 0 && s->state == STREAM_OPEN && s->out.len < STREAM_HIGH) {
+		r = s->user->step(s->owner);
+		s->more = r > 0;
+	}
+	if (r >= 0 && !s->corked)
+		r = write_some(s);
+	if (r >= 0 && s->state == STREAM_FINISHING && !s->corked && s->out.len == 0)
+		r = start_lingering(s);
+	return r;
+}
+
+static void watch(struct stream *s)
+{
+	uint32_t events = 0;
+
+	if (s->wants_in || may_read(s) || s->state == STREAM_LINGERING)
+		events |= EPOLLIN;
+	if (s->wants_out ||
+		(!s->corked && s->state != STREAM_LINGERING && (s->more || s->out.len > 0)))
+		events |= EPOLLOUT;
+	if (events != s->watched && sd_event_source_set_io_events(s->source, events) >= 0)
+		s->watched = events;
+}
+
+static int step(struct stream *s)
+{
+	s->wants_in = s->wants_out = false;
+	switch (s->state) {
+	case STREAM_HANDSHAKE:
+		return handshake(s);
+	case STREAM_OPEN:
+	case STREAM_FINISHING:
+		return open_step(s);
+	case STREAM_LINGERING:
+		return linger(s);
+	}
+	return -EINVAL;
+}
+
+/* Runs one step, then frees the stream if it is over, or watches for what it waits for. */
+static void run(struct stream *s)
+{
+	s->busy = true;
+	int r = step(s);
+	s->busy = false;
+	if (r < 0 || s->dead)
+		stream_free(s);
+	else
+		watch(s);
+}
+
+static int on_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct stream *s = userdata;
+
+	(void)source;
+	(void)fd;
+	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
+		stream_free(s);
+	else
+		run(s);
+	return 0;
+}
+
+/* ---- for its users */
+
+int stream_new(struct server *server, int fd, const struct source *source)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (s == NULL) {
+		close(fd);
+		return -ENOMEM;
+	}
+	s->server = server;
+	s->fd = fd;
+	s->from = *source;
+	s->out.limit = OUT_LIMIT;
+	s->watched = EPOLLIN;
+	s->ssl = SSL_new(server->tls);
+	int r = s->ssl != NULL && SSL_set_fd(s->ssl, fd) == 1 ? 0 : -ENOMEM;
+	if (r >= 0)
+		r = sd_event_add_io(server->loop, &s->source, fd, s->watched, on_event, s);
+	if (r < 0) {
+		stream_free(s);
+		return r;
+	}
+	s->next = server->streams;
+	s->previous = &server->streams;
+	if (s->next != NULL)
+		s->next->previous = &s->next;
+	server->streams = s;
+	stream_deadline(s, DEADLINE_HANDSHAKE, server->config.handshake_timeout);
+	return 0;
+}
+
+void stream_use(struct stream *s, const struct stream_user *user, void *owner)
+{
+	s->user = user;
+	s->owner = owner;
+}
+
+void stream_finish(struct stream *s)
+{
+	if (s->state == STREAM_OPEN)
+		s->state = STREAM_FINISHING;
+	stream_deadline(s, DEADLINE_REQUEST, s->server->config.request_timeout);
+}
+
+struct buffer *stream_out(struct stream *s)
+{
+	return &s->out;
+}
+
+void stream_cork(struct stream *s)
+{
+	s->corked = true;
+}
+
+void stream_uncork(struct stream *s)
+{
+	s->corked = false;
+	if (s->busy)
+		return;
+	s->busy = true;
+	int r = write_some(s);
+	if (r >= 0 && s->state == STREAM_FINISHING && s->out.len == 0)
+		r = start_lingering(s);
+	s->busy = false;
+	if (r < 0 || s->dead)
+		stream_free(s);
+	else
+		watch(s);
+}
+
+void stream_deadline(struct stream *s, enum deadline_kind kind, uint32_t seconds)
+{
+	deadline_set(s->server->deadlines, &s->deadline, kind, seconds);
+}
+
+SSL *stream_tls(const struct stream *s)
+{
+	return s->ssl;
+}
+
+const struct source *stream_source(const struct stream *s)
+{
+	return &s->from;
+}
+
+struct server *stream_server(const struct stream *s)
+{
+	return s->server;
+}
+
+void streams_end(struct server *server)
+{
+	while (server->streams != NULL)
+		stream_free(server->streams);
+}
+
+void stream_expired(struct deadline *d)
+{
+	stream_end((struct stream *)((char *)d - offsetof(struct stream, deadline)));
+}
