@@ -241,7 +241,6 @@ static CURLcode set_rest(struct line *l, const struct uplink_options *o, const c
 	LINE_SET(r, l, CURLOPT_FOLLOWLOCATION, 0L);
 	LINE_SET(r, l, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	LINE_SET(r, l, CURLOPT_USERAGENT, "muster/" MUSTER_VERSION);
-	LINE_SET(r, l, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	LINE_SET(r, l, CURLOPT_FRESH_CONNECT, 1L);
 	LINE_SET(r, l, CURLOPT_DNS_CACHE_TIMEOUT,
 		0L); /* a changed address is seen at the next attempt */
