@@ -52,7 +52,7 @@ INSIDE     := -Wl,-Bstatic $(STATIC_CRYPTO) -lcares -linih -Wl,-Bdynamic
 ENROL_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(INSIDE)
 AGENT_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(INSIDE)
 else
-STATIC     := -static-pie -Wl,--wrap=dlopen
+STATIC     := -static-pie -Wl,--wrap=dlopen -Wl,-z,pack-relative-relocs
 ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares $(DEPS)/lib/libnonss.a
 AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih \
 	$(DEPS)/lib/libnonss.a
@@ -70,6 +70,7 @@ ENROL_C  := $(wildcard enrol/*.c)
 AGENT_C  := $(wildcard agent/*.c)
 UNIT_C   := $(wildcard tests/unit/*.c)
 HELPER_C := $(wildcard tests/helpers/*.c)
+HOSTILE_C := $(wildcard tests/helpers/hostility/*.c)
 MAN      := $(wildcard man/*.[0-9])
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -83,7 +84,7 @@ HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C))
 
 .PHONY: all objects deps demo check format lint install clean tests units
 all: $(PROGRAMS) $(CLIENTS) $(UNITS)
-objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C))
+objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C) $(HOSTILE_C))
 
 deps:
 	@installer/deps.sh packages
@@ -169,6 +170,8 @@ $(BUILD)/tests/unit/agent-%: $(BUILD)/tests/unit/agent-%.o $(BUILD)/libagent.a $
 $(BUILD)/tests/unit/enrol-%: $(BUILD)/tests/unit/enrol-%.o $(BUILD)/libenrol.a $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/helpers/hostile: $(call objects,tests/helpers/hostile.c $(HOSTILE_C)) $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 $(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
