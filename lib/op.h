@@ -31,8 +31,7 @@ struct op_row {
 	const char *name;
 	bool from_client;
 	bool from_server;
-	/* From a client: the body starts with the sender's identity key, under which it is signed.
-	 */
+	/* From a client: the body starts with the sender's identity key, which signs it. */
 	bool introduces;
 	uint32_t largest; /* body, bytes */
 };
