@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "api.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "answer.h"
+
+struct route {
+	enum http_method method;
+	const char *path; /* {id} stands for one part */
+	void (*handler)(struct api_call *c);
+};
+
+static const struct route routes[] = {
+	{ HTTP_METHOD_GET, "/api/v1/status", api_status_show },
+	{ HTTP_METHOD_POST, "/api/v1/tokens", api_token_create },
+	{ HTTP_METHOD_GET, "/api/v1/tokens", api_token_list },
+	{ HTTP_METHOD_GET, "/api/v1/tokens/{id}", api_token_show },
+	{ HTTP_METHOD_POST, "/api/v1/tokens/{id}/revoke", api_token_revoke },
+	{ HTTP_METHOD_GET, "/api/v1/clients", api_client_list },
+	{ HTTP_METHOD_GET, "/api/v1/clients/{id}", api_client_show },
+	{ HTTP_METHOD_GET, "/api/v1/audit", api_audit_list },
+	{ HTTP_METHOD_GET, "/api/v1/audit/verify", api_audit_verify },
+	{ HTTP_METHOD_POST, "/api/v1/installer", api_installer },
+};
+
+static const char *const method_names[] = {
+	[HTTP_METHOD_GET] = "GET",
+	[HTTP_METHOD_POST] = "POST",
+};
+
+/* Ids have letters, digits and dashes; nothing is decoded, so nothing can look like one. */
+static bool match(const char *pattern, const char *path, char ret_id[static API_ID_SIZE])
+{
+	size_t len = 0;
+
+	*ret_id = '\0';
+	while (*pattern) {
+		if (strncmp(pattern, "{id}", 4) != 0) {
+			if (*pattern++ != *path++)
+				return false;
+			continue;
+		}
+		while (strchr("-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+			       *path) &&
+			*path && len + 1 < API_ID_SIZE)
+			ret_id[len++] = *path++;
+		ret_id[len] = '\0';
+		if (len == 0)
+			return false;
+		pattern += 4;
+	}
+	return *path == '\0';
+}
+
+static bool asks_for(const struct route *r, const struct api_call *c)
+{
+	return r->method == c->request->method ||
+	       (r->method == HTTP_METHOD_GET && c->request->method == HTTP_METHOD_HEAD);
+}
+
+static void refuse_method(struct api_call *c, const char *allowed)
+{
+	char header[96], detail[96];
+	int r;
+
+	snprintf(header, sizeof(header), "Allow: %s\r\n", allowed);
+	snprintf(detail, sizeof(detail), "only %s can be done with this", allowed);
+	r = http_answer_problem(
+		c->out, 405, "method-not-allowed", detail, c->request->keep_alive, header);
+	if (r < 0)
+		c->error = r;
+}
+
+/* The route, or NULL and the request has been refused. */
+static const struct route *find(struct api_call *c)
+{
+	char allowed[64] = "";
+
+	for (size_t i = 0; i < COUNT(routes); i++) {
+		if (!match(routes[i].path, c->request->path, c->id))
+			continue;
+		if (asks_for(&routes[i], c))
+			return &routes[i];
+		if (*allowed)
+			strcat(allowed, ", ");
+		strcat(allowed, method_names[routes[i].method]);
+	}
+	if (!*allowed) {
+		answer_refuse(
+			c, 404, "not-found", "there is nothing at '%.200s'", c->request->path);
+		return NULL;
+	}
+	refuse_method(c, allowed);
+	return NULL;
+}
+
+static bool is_json(const char *content_type)
+{
+	size_t len = strcspn(content_type, "; \t");
+
+	return len == strlen("application/json") &&
+	       strncasecmp(content_type, "application/json", len) == 0;
+}
+
+/* A body is one JSON object, and only a POST has one. */
+static bool read_body(struct api_call *c)
+{
+	const struct http_request *q = c->request;
+	json_error_t error;
+
+	if (q->body_len == 0)
+		return true;
+	if (q->method != HTTP_METHOD_POST) {
+		answer_refuse(c, 400, "bad-request", "only a POST has a body");
+		return false;
+	}
+	if (q->content_type && !is_json(q->content_type)) {
+		answer_refuse(c, 415, "not-json", "the body must be application/json");
+		return false;
+	}
+	c->body = json_loadb(q->body, q->body_len, JSON_REJECT_DUPLICATES, &error);
+	if (!c->body) {
+		answer_refuse(c, 400, "not-json", "the body is not JSON: line %d: %s", error.line,
+			error.text);
+		return false;
+	}
+	if (json_is_object(c->body))
+		return true;
+	answer_refuse(c, 400, "not-json", "the body must be a JSON object");
+	return false;
+}
+
+void api_handle(struct api_call *c)
+{
+	const struct route *route = find(c);
+
+	if (route && read_body(c))
+		route->handler(c);
+}
+
+void *api_state(struct api_call *c, size_t size)
+{
+	c->state = calloc(1, size);
+	c->state_size = size;
+	if (!c->state)
+		c->error = -ENOMEM;
+	return c->state;
+}
+
+void api_call_end(struct api_call *c)
+{
+	json_decref(c->body);
+	if (c->state)
+		sodium_memzero(c->state, c->state_size);
+	free(c->state);
+	*c = (struct api_call){};
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "answer.h"
+
+#define WALK_ROWS 500 /* entries checked in one step: about a millisecond */
+
+struct listing {
+	struct page page;
+	uint64_t last;
+	size_t limit;
+	bool more;
+};
+
+static json_t *entry_object(const struct audit_record *a)
+{
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seq", (json_int_t)a->seq, "time",
+		value_time(a->time), "actor", value_said(a->actor), "act", value_said(a->act),
+		"object", value_said(a->object), "detail", value_said(a->detail), "hash",
+		value_hex(a->hash, sizeof(a->hash)));
+}
+
+/* One more than the limit is asked for, to know whether there is more. */
+static int list_one(void *userdata, const struct audit_record *a)
+{
+	struct listing *l = userdata;
+	int r;
+
+	if (l->page.count == l->limit) {
+		l->more = true;
+		return 1;
+	}
+	r = page_add(&l->page, entry_object(a));
+	l->last = a->seq;
+	if (r > 0)
+		l->limit = l->page.count;
+	return r < 0 ? r : 0;
+}
+
+void api_audit_list(struct api_call *c)
+{
+	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	struct listing l = {};
+	uint64_t after, limit;
+	char next[24] = "";
+	int r;
+
+	if (!read_query(c, params, COUNT(params)) ||
+		!read_number(c, &params[0], 0, INT64_MAX, 0, &after) ||
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		return;
+	l.limit = limit;
+	r = store_audit_each(c->server->store, after, (uint32_t)limit + 1, list_one, &l);
+	if (l.more)
+		snprintf(next, sizeof(next), "%llu", (unsigned long long)l.last);
+	if (r < 0 && l.page.error == 0)
+		answer_store_error(c, r, "entry");
+	else
+		page_answer(c, &l.page, NULL, "entries", next);
+	page_endp(&l.page);
+}
+
+static void verdict(struct api_call *c, const struct audit_verdict *v)
+{
+	json_t *bad = v->first_bad ? json_integer((json_int_t)v->first_bad) : json_null();
+
+	answer_json(c, 200,
+		json_pack("{s:b, s:I, s:o, s:o}", "ok", v->first_bad == 0, "entries",
+			(json_int_t)v->entries, "first_bad", bad, "head",
+			value_hex(v->head, sizeof(v->head))));
+}
+
+/* Not while a turn is open: entries that may be undone would be counted. */
+static bool walk(struct api_call *c)
+{
+	struct audit_walk *w = c->state;
+	int r = store_in_transaction(c->server->store)
+			? 1
+			: store_audit_walk(c->server->store, w, WALK_ROWS);
+
+	if (r > 0)
+		return true;
+	if (r < 0)
+		answer_store_error(c, r, "entry");
+	else
+		verdict(c, &w->verdict);
+	return false;
+}
+
+void api_audit_verify(struct api_call *c)
+{
+	if (!read_query(c, NULL, 0))
+		return;
+	if (api_state(c, sizeof(struct audit_walk)))
+		c->step = walk;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "../channel.h"
+#include "answer.h"
+#include "clients_json.h"
+#include "lib/label.h"
+#include "lib/pin.h"
+
+#define SCAN_MAX 2000 /* rows looked at for one page: a few milliseconds */
+
+/* ---- objects */
+
+/* A boot id of zeros: the machine has never said HELLO. */
+static json_t *boot_id(const struct client_record *r)
+{
+	return r->last_hello ? value_hex(r->boot_id, sizeof(r->boot_id)) : json_null();
+}
+
+json_t *client_object(const struct server *s, const struct client_record *r)
+{
+	char key[IDENTITY_TEXT_SIZE], pin[PIN_TEXT_SIZE];
+	bool connected = r->state == CLIENT_ENROLLED && channels_connected(s->channels, r->id);
+	json_t *uptime = r->last_hello ? json_integer((json_int_t)r->uptime) : json_null();
+
+	identity_public_to_text(r->identity, key);
+	pin_format(r->tls_pin, pin);
+	return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:s,"
+			 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}",
+		"id", value_hex(r->id, sizeof(r->id)), "hostname",
+		value_said_or_null(r->facts.hostname), "labels", value_labels(&r->labels), "state",
+		client_state_name(r->state), "connected", connected, "address",
+		value_said_or_null(r->address), "enrolled", value_time(r->enrolled), "last_hello",
+		value_time(r->last_hello), "token", r->token, "os", value_said_or_null(r->facts.os),
+		"kernel", value_said_or_null(r->facts.kernel), "arch",
+		value_said_or_null(r->facts.arch), "version", value_said_or_null(r->facts.version),
+		"uptime", uptime, "boot_id", boot_id(r), "machine",
+		value_hex(r->facts.machine, sizeof(r->facts.machine)), "key", key, "tls_pin", pin);
+}
+
+json_t *client_short_object(const struct server *s, const struct client_record *r)
+{
+	(void)s;
+	return json_pack("{s:o, s:o, s:s, s:o, s:o}", "id", value_hex(r->id, sizeof(r->id)),
+		"hostname", value_said_or_null(r->facts.hostname), "state",
+		client_state_name(r->state), "enrolled", value_time(r->enrolled), "address",
+		value_said_or_null(r->address));
+}
+
+/* ---- lists */
+
+struct listing {
+	struct api_call *call;
+	struct page page;
+	json_t *(*object)(const struct server *s, const struct client_record *client);
+	char last[CLIENT_ID_TEXT_SIZE];
+};
+
+static int list_one(void *userdata, const struct client_record *client)
+{
+	struct listing *l = userdata;
+
+	sodium_bin2hex(l->last, sizeof(l->last), client->id, sizeof(client->id));
+	return page_add(&l->page, l->object(l->call->server, client));
+}
+
+void clients_answer(struct api_call *c, const struct client_filter *filter, json_t *extra,
+	json_t *(*object)(const struct server *s, const struct client_record *client))
+{
+	struct listing l = { .call = c, .object = object };
+	char next[CLIENT_ID_TEXT_SIZE];
+	int r = store_client_each(c->server->store, filter, list_one, &l, next);
+
+	if (r == -EINVAL) {
+		answer_refuse(c, 400, "bad-parameter", "parameter 'after' must be a whole id");
+		json_decref(extra);
+	} else if (r < 0 && l.page.error == 0) {
+		answer_store_error(c, r, "client");
+		json_decref(extra);
+	} else
+		page_answer(c, &l.page, extra, "clients", r > 0 ? l.last : next);
+	page_endp(&l.page);
+}
+
+static bool read_state(struct api_call *c, const struct param *p, int *ret)
+{
+	*ret = -1;
+	if (!p->given)
+		return true;
+	for (int state = CLIENT_ENROLLED; state <= CLIENT_LEFT; state++)
+		if (strcmp(p->value, client_state_name((enum client_state)state)) == 0)
+			*ret = state;
+	if (*ret >= 0)
+		return true;
+	answer_refuse(c, 400, "bad-parameter", "parameter 'state' must be enrolled or left");
+	return false;
+}
+
+void api_client_list(struct api_call *c)
+{
+	struct param params[] = { { .name = "label" }, { .name = "state" }, { .name = "after" },
+		{ .name = "limit" } };
+	struct client_filter filter = { .scan = SCAN_MAX };
+	uint64_t limit;
+
+	if (!read_query(c, params, COUNT(params)) || !read_state(c, &params[1], &filter.state) ||
+		!read_number(c, &params[3], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		return;
+	if (params[0].given && selector_check(params[0].value) < 0) {
+		answer_refuse(c, 400, "bad-parameter",
+			"parameter 'label': '%.200s' is not a selector: terms KEY, KEY=VALUE, "
+			"KEY!=VALUE or !KEY with commas between them, or *",
+			params[0].value);
+		return;
+	}
+	filter.selector = params[0].given ? params[0].value : NULL;
+	filter.after = params[2].given ? params[2].value : NULL;
+	filter.limit = (uint32_t)limit;
+	clients_answer(c, &filter, NULL, client_object);
+}
+
+void api_client_show(struct api_call *c)
+{
+	struct client_record client;
+	int r;
+
+	if (!read_query(c, NULL, 0))
+		return;
+	r = store_client_get(c->server->store, c->id, &client);
+	if (r < 0)
+		answer_store_error(c, r, "client");
+	else
+		answer_json(c, 200, client_object(c->server, &client));
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+#include <time.h>
+
+#include "answer.h"
+#include "clients_json.h"
+#include "lib/text.h"
+#include "lib/token.h"
+
+#define LIFE_DEFAULT "24h"
+#define LIFE_MAX     (100ull * 365 * 86400)
+
+static json_t *token_object(const struct token_record *t)
+{
+	json_t *uses = t->uses == UNLIMITED_USES ? json_null() : json_integer(t->uses);
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "id", t->id, "state",
+		token_state_name(t->state), "labels", value_labels(&t->labels), "uses", uses,
+		"used", (json_int_t)t->used, "expires", value_time(t->expires), "created",
+		value_time(t->created), "created_by", value_said(t->created_by), "note",
+		value_said_or_null(t->note), "revoked", value_time(t->revoked));
+}
+
+/* ---- when a token expires */
+
+/* The offset after the time of RFC 3339: "Z", "+01:00". */
+static int parse_offset(const char *text, int64_t *ret)
+{
+	unsigned hours, minutes;
+	char sign;
+	int end = 0;
+
+	*ret = 0;
+	if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+		return 0;
+	if (sscanf(text, "%c%2u:%2u%n", &sign, &hours, &minutes, &end) != 3 || end != 6 ||
+		text[end] || hours > 23 || minutes > 59 || (sign != '+' && sign != '-'))
+		return -EINVAL;
+	*ret = (sign == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
+	return 0;
+}
+
+/* RFC 3339, the seconds may be left out. */
+static int parse_date(const char *text, uint64_t *ret)
+{
+	struct tm tm = {};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M", &tm);
+	const char *seconds = rest && *rest == ':' ? strptime(rest, ":%S", &tm) : rest;
+	int day = tm.tm_mday;
+	int64_t offset, at;
+
+	if (!seconds || parse_offset(seconds, &offset) < 0)
+		return -EINVAL;
+	at = timegm(&tm) - offset;
+	if (at < 0 || tm.tm_mday != day) /* timegm() makes March of the 30th of February */
+		return -EINVAL;
+	*ret = (uint64_t)at;
+	return 0;
+}
+
+static bool read_expires(struct api_call *c, uint64_t *ret)
+{
+	uint64_t now = store_now(c->server->store), life;
+	const char *text;
+
+	if (!read_string(c, "expires", 64, &text))
+		return false;
+	if (!text)
+		text = LIFE_DEFAULT;
+	*ret = 0;
+	if (strcmp(text, "never") == 0)
+		return true;
+	if (text_duration(text, &life) == 0)
+		*ret = now + life;
+	else if (parse_date(text, ret) < 0) {
+		answer_refuse(c, 400, "bad-field",
+			"field 'expires': '%s' is not a duration (90s, 15m, 24h, 7d, 2w), a time "
+			"(2027-01-01T00:00Z) or never",
+			text);
+		return false;
+	}
+	if (*ret > now && *ret <= now + LIFE_MAX)
+		return true;
+	answer_refuse(c, 400, "bad-field", "field 'expires': '%s' is %s", text,
+		*ret <= now ? "in the past" : "more than 100 years away");
+	return false;
+}
+
+/* ---- making one */
+
+static bool read_uses(struct api_call *c, uint32_t *ret)
+{
+	json_t *value = json_object_get(c->body, "uses");
+	json_int_t n = json_integer_value(value);
+
+	*ret = value ? UNLIMITED_USES : 1;
+	if (!value || json_is_null(value))
+		return true;
+	*ret = (uint32_t)n;
+	if (json_is_integer(value) && n >= 1 && n < UNLIMITED_USES)
+		return true;
+	answer_refuse(c, 400, "bad-field",
+		"field 'uses' must be a whole number from 1 to 4294967294, or null for unlimited");
+	return false;
+}
+
+void api_token_create(struct api_call *c)
+{
+	static const char *const fields[] = { "labels", "uses", "expires", "note", NULL };
+	struct token_spec spec = { .actor = c->actor };
+	struct token_record record;
+	uint8_t token[TOKEN_SIZE];
+	char text[TOKEN_TEXT_SIZE];
+	json_t *object;
+	int r;
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) ||
+		!read_labels(c, "labels", &spec.labels) || !read_uses(c, &spec.uses) ||
+		!read_expires(c, &spec.expires) || !read_string(c, "note", NOTE_SIZE, &spec.note) ||
+		!answer_may_write(c))
+		return;
+	r = store_token_create(c->server->store, &spec, token, &record);
+	if (r < 0) {
+		answer_store_error(c, r == -ENOENT ? -EIO : r, "token");
+		return;
+	}
+	token_format(token, text);
+	object = token_object(&record);
+	if (object)
+		json_object_set_new(object, "token", json_string(text));
+	answer_json(c, 201, object);
+	sodium_memzero(token, sizeof(token));
+	sodium_memzero(text, sizeof(text));
+}
+
+/* ---- the others */
+
+struct listing {
+	struct page page;
+	size_t limit;
+	char last[TOKEN_ID_SIZE];
+	bool more;
+};
+
+/* One more than the limit is asked for, to know whether there is more. */
+static int list_one(void *userdata, const struct token_record *t)
+{
+	struct listing *l = userdata;
+	int r;
+
+	if (l->page.count == l->limit) {
+		l->more = true;
+		return 1;
+	}
+	r = page_add(&l->page, token_object(t));
+	memcpy(l->last, t->id, sizeof(l->last));
+	if (r > 0)
+		l->limit = l->page.count;
+	return r < 0 ? r : 0;
+}
+
+void api_token_list(struct api_call *c)
+{
+	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	struct listing l = {};
+	uint64_t limit;
+	int r;
+
+	if (!read_query(c, params, COUNT(params)) ||
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		return;
+	l.limit = limit;
+	r = store_token_each(c->server->store, params[0].value, (uint32_t)limit + 1, list_one, &l);
+	if (r < 0 && l.page.error == 0)
+		answer_store_error(c, r, "token");
+	else
+		page_answer(c, &l.page, NULL, "tokens", l.more ? l.last : "");
+	page_endp(&l.page);
+}
+
+void api_token_show(struct api_call *c)
+{
+	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	struct token_record t;
+	struct client_filter filter = { .state = -1 };
+	uint64_t limit;
+	int r;
+
+	if (!read_query(c, params, COUNT(params)) ||
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		return;
+	r = store_token_get(c->server->store, c->id, &t);
+	if (r < 0) {
+		answer_store_error(c, r, "token");
+		return;
+	}
+	filter.token = t.id;
+	filter.after = params[0].given ? params[0].value : NULL;
+	filter.limit = (uint32_t)limit;
+	clients_answer(c, &filter, token_object(&t), client_short_object);
+}
+
+void api_token_revoke(struct api_call *c)
+{
+	static const char *const fields[] = { NULL };
+	struct token_record t;
+	int r;
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !answer_may_write(c))
+		return;
+	r = store_token_revoke(c->server->store, c->id, c->actor, &t);
+	if (r < 0)
+		answer_store_error(c, r, "token");
+	else
+		answer_json(c, 200, token_object(&t));
+}
