@@ -2,7 +2,6 @@
 #include "agent/agent.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -11,6 +10,7 @@
 
 #include "agent/greeting.h"
 #include "agent/log.h"
+#include "agent/memory.h"
 #include "agent/multi.h"
 #include "agent/setup.h"
 #include "agent/status.h"
@@ -172,7 +172,7 @@ static void lose(struct agent *a, enum state state, uint64_t least, const char *
 	log_repeated(&a->complaint, state == REFUSED ? LOG_ERR : LOG_WARNING, text);
 	change_state(a, state, text);
 	arm(a, delay, attempt);
-	(void)malloc_trim(0);
+	memory_give_back();
 }
 
 static void lose_by(struct agent *a, const struct uplink_error *e)
@@ -255,10 +255,9 @@ static void on_ack(struct agent *a, const struct message *m)
 		log_seldom(LOG_WARNING, "%s", odd);
 	change_state(a, CONNECTED, odd);
 	arm_heartbeat(a, ack.heartbeat, first);
-	if (first) {
+	if (first)
 		log_seldom(LOG_INFO, "connected to %s", a->setup->config.server);
-		(void)malloc_trim(0); /* what the handshake needed */
-	}
+	memory_give_back();
 }
 
 static void on_nack(struct agent *a, const struct message *m)

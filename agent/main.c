@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sysexits.h>
@@ -10,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/config.h"
 #include "agent/log.h"
+#include "agent/memory.h"
 #include "agent/status.h"
 #include "lib/secret.h"
 
@@ -86,15 +86,6 @@ static int run(sd_event *event, const struct agent_paths *paths)
 	return r < 0 ? EXIT_FAILURE : r;
 }
 
-/* Little memory for a program that mostly waits: one arena, big blocks given back at once. */
-static void save_memory(void)
-{
-	(void)mallopt(M_ARENA_MAX, 1);
-	(void)mallopt(M_MMAP_THRESHOLD, 32 * 1024);
-	(void)mallopt(M_TRIM_THRESHOLD, 32 * 1024);
-	(void)mallopt(M_TOP_PAD, 0);
-}
-
 static int serve(const char *config)
 {
 	const struct agent_paths paths = {
@@ -105,7 +96,7 @@ static int serve(const char *config)
 	sd_event *event = NULL;
 	int r;
 
-	save_memory();
+	memory_prepare();
 	r = secret_init();
 	r = r < 0 ? r : secret_protect_process();
 	r = r < 0 ? r : uplink_global_init();
