@@ -57,6 +57,14 @@ struct servent *getservbyname(unused const char *name, unused const char *protoc
 	return NULL;
 }
 
+int getservbyname_r(unused const char *restrict name, unused const char *restrict protocol,
+	unused struct servent *restrict entry, unused char *restrict buffer, unused size_t size,
+	struct servent **restrict ret)
+{
+	*ret = NULL;
+	return ENOENT;
+}
+
 int getservbyport_r(unused int port, unused const char *restrict protocol,
 	unused struct servent *restrict entry, unused char *restrict buffer, unused size_t size,
 	struct servent **restrict ret)
@@ -69,6 +77,13 @@ struct passwd *getpwnam(unused const char *name)
 {
 	errno = ENOENT;
 	return NULL;
+}
+
+int getpwnam_r(unused const char *restrict name, unused struct passwd *restrict entry,
+	unused char *restrict buffer, unused size_t size, struct passwd **restrict ret)
+{
+	*ret = NULL;
+	return ENOENT;
 }
 
 struct passwd *getpwuid(unused uid_t uid)
@@ -88,6 +103,13 @@ struct group *getgrnam(unused const char *name)
 {
 	errno = ENOENT;
 	return NULL;
+}
+
+int getgrnam_r(unused const char *restrict name, unused struct group *restrict entry,
+	unused char *restrict buffer, unused size_t size, struct group **restrict ret)
+{
+	*ret = NULL;
+	return ENOENT;
 }
 
 struct group *getgrgid(unused gid_t gid)
