@@ -133,15 +133,13 @@ static const struct rule *find_rule(uint8_t op)
 }
 
 /* Nothing authentic to answer to: the connection ends. */
-static int refuse(const struct channel *c, uint8_t op, const char *why)
+static int refuse(const struct channel *c, const char *what, const char *why)
 {
 	static struct log_rate rate;
-	const struct op_row *row = op_find(op);
 	char address[ADDRESS_SIZE];
 
 	source_text(stream_source(c->stream), address);
-	log_limited(&rate, LOG_WARNING, "ended the channel of %s: %s (op code %u, %s)", address,
-		why, op, row != NULL ? row->name : "unknown");
+	log_limited(&rate, LOG_WARNING, "ended the channel of %s: %s: %s", address, what, why);
 	return -EPROTO;
 }
 
@@ -167,16 +165,17 @@ static const char *session_error(int error)
 
 static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
 {
+	const struct op_row *row = op_find(packet[0]);
 	const struct rule *rule = find_rule(packet[0]);
 	struct message m;
 
-	if (op_find(packet[0]) == NULL)
-		return refuse(c, packet[0], "there is no such op code");
+	if (row == NULL)
+		return refuse(c, "a packet", "there is no such op code");
 	if (rule == NULL || (rule->allowed & c->standing) == 0)
-		return refuse(c, packet[0], "the op code is not allowed now");
+		return refuse(c, row->name, "that op code is not allowed there and then");
 	int r = session_open(c->session, packet, len, &m);
 	if (r < 0)
-		return refuse(c, packet[0], session_error(r));
+		return refuse(c, row->name, session_error(r));
 	return r == 0 ? 0 : rule->take(c, &m);
 }
 
@@ -208,7 +207,7 @@ static int take_packets(struct channel *c)
 			return 1;
 		ssize_t len = frame_complete(c->in.data, c->in.len);
 		if (len < 0)
-			return refuse(c, 0, "a frame of an impossible length");
+			return refuse(c, "a frame", "no packet has that length");
 		if (len == 0)
 			return 0;
 		int r = take_packet(c, c->in.data + FRAME_HEAD, (size_t)len - FRAME_HEAD);

@@ -115,8 +115,10 @@ struct running {
 
 static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
-	(void)userdata;
+	struct running *r = userdata;
+
 	log_info("stopping (%s)", strsignal((int)info->ssi_signo));
+	enrol_tell(r->server);
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
@@ -170,10 +172,10 @@ static int on_status(sd_event_source *source, uint64_t at, void *userdata)
 static int watch_events(struct server *s, struct running *running)
 {
 	uint64_t now = 0;
-	int r = sd_event_add_signal(s->loop, NULL, SIGTERM, on_stop, NULL);
+	int r = sd_event_add_signal(s->loop, NULL, SIGTERM, on_stop, running);
 
 	if (r >= 0)
-		r = sd_event_add_signal(s->loop, NULL, SIGINT, on_stop, NULL);
+		r = sd_event_add_signal(s->loop, NULL, SIGINT, on_stop, running);
 	if (r >= 0)
 		r = sd_event_add_signal(s->loop, NULL, SIGHUP, on_reload, running);
 	if (r >= 0)
@@ -266,8 +268,6 @@ static void stop(struct server *s)
 {
 	listener_stop(s);
 	control_stop(s);
-	if (s->guesses != NULL && s->turn != NULL)
-		enrol_tell(s);
 	s->turn = turn_free(s->turn);
 	streams_end(s);
 	s->listeners = listener_free(s->listeners);
