@@ -173,14 +173,18 @@ static int exit_of_nack(const struct nack *n)
 	return EXIT_NOT_AUTHENTIC;
 }
 
+/* The server's own words, if it has any, say more than the code. */
 static int explain_nack(const struct nack *n, const char *server, char *ret, size_t size)
 {
-	char wait[REPORT_AMOUNT_SIZE] = "", more[64] = "";
+	char wait[REPORT_AMOUNT_SIZE], more[64] = "";
 
 	if (n->retry > 0)
 		snprintf(more, sizeof more, " (in %s)", report_duration(n->retry, wait));
-	snprintf(ret, size, "%s refuses: %s%s%s%s%s", server, nack_name(n->code),
-		*n->text ? ", " : "", n->text, advice_of(n), more);
+	if (*n->text)
+		snprintf(ret, size, "%s refuses: %s", server, n->text);
+	else
+		snprintf(ret, size, "%s refuses: %s%s%s", server, nack_name(n->code), advice_of(n),
+			more);
 	return exit_of_nack(n);
 }
 
