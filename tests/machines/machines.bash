@@ -53,6 +53,7 @@ MACHINES_HOME=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 MACHINES_PREFIX=/tmp/muster-machines.
 MACHINES_NETWORK=10.99.0
 
+# shellcheck source-path=SCRIPTDIR source=images.bash
 . "$MACHINES_HOME/images.bash"
 
 machines_fail()
