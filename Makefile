@@ -23,7 +23,8 @@ SHELL      := /bin/bash
 MAKEFLAGS  += --no-builtin-rules
 
 DEPS   := $(shell installer/deps.sh path 2>/dev/null)
-LLHTTP := /usr/share/llhttp
+# Debian 12 has llhttp as C sources, Debian 13 as a library.
+LLHTTP := $(wildcard /usr/share/llhttp)
 
 # ---------------------------------------------------------------------------- flags
 
@@ -44,22 +45,25 @@ endif
 
 # The static programs. What of glibc would load the machine's NSS modules is replaced by libnonss (names are
 # c-ares' work). Sanitizers need the dynamic C library.
-CURL_CPPFLAGS := -isystem $(DEPS)/include
-STATIC_CRYPTO := -lssl -lcrypto -lsecp256k1 -lsodium
+CURL_CPPFLAGS   := -isystem $(DEPS)/include
+LLHTTP_CPPFLAGS := $(if $(LLHTTP),-isystem $(dir $(LLHTTP))include/llhttp)
+STATIC_CRYPTO := $(shell pkg-config --static --libs libssl 2>/dev/null) -lsecp256k1 -lsodium
 ifdef SAN
 # Everything but the C library inside, so that they run in the tests' machines as the static ones do.
-INSIDE     := -Wl,-Bstatic $(STATIC_CRYPTO) -lcares -linih -Wl,-Bdynamic
+INSIDE     := -Wl,-Bstatic $(STATIC_CRYPTO) -lcares -linih -lcap -Wl,-Bdynamic
 ENROL_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(INSIDE)
 AGENT_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(INSIDE)
 else
 STATIC     := -static-pie -Wl,--wrap=dlopen -Wl,-z,pack-relative-relocs
 ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares $(DEPS)/lib/libnonss.a
-AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih \
+AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih -lcap \
 	$(DEPS)/lib/libnonss.a
 endif
-SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lz
+SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lz \
+	$(if $(LLHTTP),,-lllhttp)
 CTL_LINK    := -pie -lcurl -ljansson
-TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lz
+TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lz \
+	$(if $(LLHTTP),,-lllhttp)
 
 # ---------------------------------------------------------------------------- what is made of what
 
@@ -74,7 +78,7 @@ HOSTILE_C := $(wildcard tests/helpers/hostility/*.c)
 MAN      := $(wildcard man/*.[0-9])
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
-LLHTTP_O := $(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp)
+LLHTTP_O := $(if $(LLHTTP),$(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp))
 
 PROGRAMS := $(BUILD)/muster-server $(BUILD)/musterctl $(BUILD)/muster-enrol $(BUILD)/muster-agent
 CLIENTS  := $(BUILD)/clients/linux/$(ARCH)/muster-enrol $(BUILD)/clients/linux/$(ARCH)/muster-agent
@@ -126,11 +130,11 @@ $(BUILD)/%.o: %.c
 	$(CC) $(MUSTER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(call objects,lib/uplink.c $(ENROL_C) $(AGENT_C)): EXTRA_CPPFLAGS := $(CURL_CPPFLAGS)
-$(call objects,$(SERVER_C)) $(patsubst %,%.o,$(TESTS)): EXTRA_CPPFLAGS := -isystem $(dir $(LLHTTP))include/llhttp
+$(call objects,$(SERVER_C)) $(patsubst %,%.o,$(TESTS)): EXTRA_CPPFLAGS := $(LLHTTP_CPPFLAGS)
 
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 	@mkdir -p $(@D)
-	$(CC) -I$(dir $(LLHTTP))include/llhttp $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -w -c -o $@ $<
+	$(CC) $(LLHTTP_CPPFLAGS) $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -w -c -o $@ $<
 
 # A file's bytes as a C array, so that a program carries it inside: const char NAME[], const size_t NAME_len.
 $(BUILD)/gen/agent_unit.c: agent/muster-agent.service
