@@ -19,8 +19,8 @@ static void failed(struct api_call *c, int error)
 
 static void reply(struct api_call *c, int status, const char *type, const void *text, size_t len)
 {
-	int r = http_answer_head(c->out, status, type, len, c->request->keep_alive,
-		"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+	int r = http_answer_head(
+		c->out, status, type, len, c->request->keep_alive, "Cache-Control: no-store\r\n");
 
 	if (r == 0)
 		r = buffer_append(c->out, text, len);

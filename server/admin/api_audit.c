@@ -35,9 +35,27 @@ static int list_one(void *userdata, const struct audit_record *a)
 	return r < 0 ? r : 0;
 }
 
+/* "last": only so many entries before the end, if "after" doesn't say more. */
+static bool start_of_last(struct api_call *c, const struct param *p, uint64_t *after)
+{
+	uint64_t last, count = 0;
+	int r;
+
+	if (!read_number(c, p, 1, INT64_MAX, INT64_MAX, &last))
+		return false;
+	r = p->given ? store_audit_count(c->server->store, &count) : 0;
+	if (r < 0) {
+		answer_store_error(c, r, "entry");
+		return false;
+	}
+	if (count > last && *after < count - last)
+		*after = count - last;
+	return true;
+}
+
 void api_audit_list(struct api_call *c)
 {
-	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	struct param params[] = { { .name = "after" }, { .name = "limit" }, { .name = "last" } };
 	struct listing l = {};
 	uint64_t after, limit;
 	char next[24] = "";
@@ -45,7 +63,8 @@ void api_audit_list(struct api_call *c)
 
 	if (!read_query(c, params, COUNT(params)) ||
 		!read_number(c, &params[0], 0, INT64_MAX, 0, &after) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+		!start_of_last(c, &params[2], &after))
 		return;
 	l.limit = limit;
 	r = store_audit_each(c->server->store, after, (uint32_t)limit + 1, list_one, &l);

@@ -161,6 +161,8 @@ struct audit_record {
 	uint8_t hash[32];
 };
 
+/* The last entry's seq; 0: none. */
+int store_audit_count(struct store *s, uint64_t *ret) must_use;
 /* Control characters and the like are escaped before they are stored. */
 int store_audit(struct store *s, const char *actor, const char *act, const char *object,
 	const char *detail) must_use;

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "table.h"
+
+#define ID_SHOWN 12 /* digits: enough to be unambiguous among millions */
+
+static bool connected(json_t *client)
+{
+	return json_is_true(json_object_get(client, "connected"));
+}
+
+static void list_one(void *userdata, json_t *client)
+{
+	struct table *t = userdata;
+	char time[WHEN_SIZE];
+	const char *state = get(client, "state");
+	bool left = strcmp(state, "left") == 0;
+	scoped(freep)
+	char *labels = labels_text(json_object_get(client, "labels"));
+
+	table_addf(t, PAINT_NONE, "%.*s", ID_SHOWN, get(client, "id"));
+	table_add(t, get(client, "hostname"), PAINT_NONE);
+	table_add(t, state, left ? PAINT_DIM : PAINT_NONE);
+	table_add(t, connected(client) ? "yes" : "no",
+		connected(client) ? PAINT_GOOD
+		: left            ? PAINT_DIM
+				  : PAINT_BAD);
+	table_add(t, when(get(client, "last_hello"), "never", time), PAINT_NONE);
+	table_add(t, get(client, "address"), PAINT_NONE);
+	table_add(t, get(client, "os"), PAINT_NONE);
+	table_add(t, get(client, "version"), PAINT_NONE);
+	table_add(t, labels ? labels : "", PAINT_NONE);
+}
+
+int client_list(struct ctl *c, int argc, char **argv)
+{
+	static const char *const titles[] = { "ID", "HOSTNAME", "STATE", "CONNECTED", "LAST HELLO",
+		"ADDRESS", "OS", "VERSION", "LABELS" };
+	scoped(table_endp)
+	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	const char *label = NULL, *state = NULL;
+	const struct option options[] = {
+		{ "label", OPTION_VALUE, { .value = &label } },
+		{ "state", OPTION_VALUE, { .value = &state } },
+	};
+	char path[4000] = "/api/v1/clients";
+	int r = options_only(c, options, COUNT(options), argc, argv, 0);
+
+	if (r != CTL_OK)
+		return r;
+	if (label && strlen(label) > 1000)
+		return complain(CTL_USAGE, "--label: this is longer than 1000 characters");
+	if (label)
+		request_add(path, sizeof(path), "label", label);
+	if (state && strlen(state) > 100)
+		return complain(CTL_USAGE, "--state: enrolled or left");
+	if (state)
+		request_add(path, sizeof(path), "state", state);
+	r = request_list(c, path, "clients", list_one, &t);
+	if (r == CTL_OK && !c->json && t.count == 0)
+		fprintf(stderr, label || state ? "no such clients\n" : "no clients yet\n");
+	return r == CTL_OK ? table_print(c, &t) : r;
+}
+
+static void print_client(struct ctl *c, json_t *client)
+{
+	char time[WHEN_SIZE];
+	const char *hello = get(client, "last_hello");
+	json_t *uptime = json_object_get(client, "uptime");
+	scoped(freep)
+	char *labels = labels_text(json_object_get(client, "labels"));
+
+	field(c, "ID", get(client, "id"));
+	field(c, "Hostname", get(client, "hostname"));
+	field(c, "State", get(client, "state"));
+	field_painted(c, "Connected", connected(client) ? "yes" : "no",
+		connected(client) ? PAINT_GOOD : PAINT_NONE);
+	field(c, "Address", get(client, "address"));
+	field(c, "Labels", labels ? labels : "");
+	field(c, "Enrolled", when_exactly(get(client, "enrolled"), time));
+	field(c, "Token", get(client, "token"));
+	field(c, "Last HELLO", *hello ? when_exactly(hello, time) : "never");
+	if (json_is_integer(uptime))
+		field(c, "Uptime", lasting(json_integer_value(uptime), time));
+	field(c, "OS", get(client, "os"));
+	field(c, "Kernel", get(client, "kernel"));
+	field(c, "Architecture", get(client, "arch"));
+	field(c, "Version", get(client, "version"));
+	field(c, "Boot ID", get(client, "boot_id"));
+	field(c, "Machine", get(client, "machine"));
+	field(c, "Key", get(client, "key"));
+	field(c, "TLS pin", get(client, "tls_pin"));
+}
+
+int client_show(struct ctl *c, int argc, char **argv)
+{
+	char path[256];
+	json_t *client = NULL;
+	int r = options_only(c, NULL, 0, argc, argv, 1);
+
+	if (r != CTL_OK)
+		return r;
+	if (request_path(path, sizeof(path), "clients", argv[0], NULL) < 0)
+		return complain(CTL_NOT_FOUND, "there is no client '%s'", argv[0]);
+	r = request_get(c, path, &client);
+	if (r != CTL_OK)
+		return r;
+	if (c->json)
+		return print_json(client);
+	print_client(c, client);
+	json_decref(client);
+	return CTL_OK;
+}

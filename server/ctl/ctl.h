@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* musterctl: what its modules share. */
+#ifndef MUSTER_CTL_H
+#define MUSTER_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "lib/base.h"
+
+/* Exit codes, musterctl(1). */
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,       /* a wrong option or value, found here or by the server */
+	CTL_UNREACHABLE = 3, /* no server at the socket, or no right to ask it */
+	CTL_NOT_FOUND = 4,   /* no such id, or it fits several */
+	CTL_REFUSED = 5,     /* the server won't, as things are */
+	CTL_BROKEN = 6,      /* the audit log has been tampered with */
+};
+
+#define CONTROL_SOCKET "/run/muster/control.sock"
+
+struct ctl {
+	const char *socket;
+	bool json;
+	bool color;   /* standard output is a terminal that knows colours */
+	void *handle; /* request.c's connection */
+};
+
+struct command {
+	const char *group, *name; /* "token", "create"; name NULL: "status" */
+	const char *synopsis, *summary;
+	int (*run)(
+		struct ctl *c, int argc, char **argv); /* arguments after the name; an exit code */
+};
+
+int token_create(struct ctl *c, int argc, char **argv);
+int token_list(struct ctl *c, int argc, char **argv);
+int token_show(struct ctl *c, int argc, char **argv);
+int token_revoke(struct ctl *c, int argc, char **argv);
+int installer(struct ctl *c, int argc, char **argv);
+int client_list(struct ctl *c, int argc, char **argv);
+int client_show(struct ctl *c, int argc, char **argv);
+int audit_list(struct ctl *c, int argc, char **argv);
+int audit_verify(struct ctl *c, int argc, char **argv);
+int status(struct ctl *c, int argc, char **argv);
+
+/* One line on standard error, with the program's name. complain() returns code. */
+int complain(int code, const char *format, ...) printf_like(2);
+
+/* ---- options.c */
+
+enum option_kind { OPTION_FLAG, OPTION_VALUE, OPTION_LIST };
+
+struct option {
+	const char *name; /* without dashes */
+	enum option_kind kind;
+	union {
+		bool *flag;
+		const char **value;
+		json_t *list; /* an array, which gets the strings */
+	} ret;
+};
+
+/* Takes the options out of argv; what is left stands in argv[0..*ret_argc - 1]. --json, --socket
+ * and --help are known everywhere. CTL_OK, or CTL_USAGE and it has been said why; -1: help was
+ * asked for. */
+int options_take(struct ctl *c, const struct option *options, size_t count, int *argc, char **argv);
+
+/* The same for a command that takes so many arguments: also tells if there are others. */
+int options_only(struct ctl *c, const struct option *options, size_t count, int argc, char **argv,
+	int arguments);
+
+/* ---- request.c */
+
+/* Asks the server. CTL_OK and *ret (not NULL; the caller's), or another exit code and it has been
+ * said why. body may be NULL. */
+int request_get(struct ctl *c, const char *path, json_t **ret);
+int request_post(struct ctl *c, const char *path, json_t *body, json_t **ret);
+/* The same for an answer that is text, not JSON; the caller frees. */
+int request_text(struct ctl *c, const char *path, json_t *body, char **ret, size_t *ret_len);
+void request_end(struct ctl *c);
+
+/* "/api/v1/KIND/ID", or KIND/ID/ACT if act isn't NULL. -1: it can't be an id. */
+int request_path(char *ret, size_t size, const char *kind, const char *id, const char *act);
+/* Appends "?NAME=VALUE" or "&NAME=VALUE" with the value encoded. */
+void request_add(char *path, size_t size, const char *name, const char *value);
+
+/* All pages of a list: visits each element of the answers' array of that name. With --json instead
+ * prints them all as one object. */
+typedef void (*list_visitor)(void *userdata, json_t *element);
+int request_list(
+	struct ctl *c, const char *path, const char *name, list_visitor visit, void *userdata);
+
+/* ---- output */
+
+int print_json(json_t *value);                      /* taken over; one line; an exit code */
+const char *get(json_t *object, const char *field); /* a string, "" if it's none or null */
+
+#endif

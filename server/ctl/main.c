@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* musterctl: the administrator's command line, over muster-server's control socket. */
+#include <curl/curl.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "lib/text.h"
+
+static const struct command commands[] = {
+	{ "token", "create",
+		"[--label LABEL]... [--uses N|unlimited] [--expires WHEN] [--note TEXT]\n"
+		"             [--installer [--embed]]",
+		"make a token, which is shown once", token_create },
+	{ "token", "list", "", "all tokens, the spent ones too", token_list },
+	{ "token", "show", "ID", "one token, and who used it", token_show },
+	{ "token", "revoke", "ID", "nobody can enrol with it any more", token_revoke },
+	{ "installer", NULL, "[--token TOKEN|-] [--embed]",
+		"the script that enrols a machine, on standard output", installer },
+	{ "client", "list", "[--label SELECTOR] [--state enrolled|left]", "the machines",
+		client_list },
+	{ "client", "show", "ID", "everything known of one machine", client_show },
+	{ "audit", "list", "[--last N | --after SEQ | --all]", "who did what, when", audit_list },
+	{ "audit", "verify", "", "has anybody changed the audit log?", audit_verify },
+	{ "status", NULL, "", "the server, its keys and its numbers", status },
+};
+
+int complain(int code, const char *format, ...)
+{
+	scoped(freep)
+	char *text = NULL;
+	scoped(freep)
+	char *clean = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	if (text)
+		clean = text_escape(text, strlen(text));
+	fprintf(stderr, "musterctl: %s\n", clean ? clean : "no memory");
+	return code;
+}
+
+const char *get(json_t *object, const char *field)
+{
+	const char *text = json_string_value(json_object_get(object, field));
+
+	return text ? text : "";
+}
+
+int print_json(json_t *value)
+{
+	scoped(freep)
+	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+
+	json_decref(value);
+	if (!text)
+		return complain(CTL_FAILED, "no memory");
+	return puts(text) < 0 ? CTL_FAILED : CTL_OK;
+}
+
+/* ---- help */
+
+static void help_line(const struct command *d)
+{
+	printf("  %s%s%s%s%s\n      %s\n", d->group, d->name ? " " : "", d->name ? d->name : "",
+		*d->synopsis ? " " : "", d->synopsis, d->summary);
+}
+
+/* Of one group, or of all (NULL). */
+static int help(const char *group)
+{
+	printf("usage: musterctl [--socket PATH] [--json] COMMAND\n\n");
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (!group || strcmp(commands[i].group, group) == 0)
+			help_line(&commands[i]);
+	printf("\nIDs may be shortened while they are unambiguous. musterctl(1) tells more.\n");
+	return CTL_OK;
+}
+
+static int help_of(const struct command *d)
+{
+	printf("usage: musterctl [--socket PATH] [--json]\n\n");
+	help_line(d);
+	return CTL_OK;
+}
+
+/* ---- dispatch */
+
+static bool is_group(const char *word)
+{
+	for (size_t i = 0; i < COUNT(commands); i++)
+		if (strcmp(commands[i].group, word) == 0)
+			return true;
+	return false;
+}
+
+static const struct command *find(int argc, char **argv)
+{
+	for (size_t i = 0; i < COUNT(commands); i++) {
+		const struct command *d = &commands[i];
+
+		if (strcmp(d->group, argv[0]) != 0)
+			continue;
+		if (!d->name || (argc > 1 && strcmp(d->name, argv[1]) == 0))
+			return d;
+	}
+	return NULL;
+}
+
+static int run(struct ctl *c, int argc, char **argv)
+{
+	const struct command *d;
+	int words, r;
+
+	if (argc == 0) {
+		help(NULL);
+		return CTL_USAGE;
+	}
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) &&
+		is_group(argv[0]))
+		return help(argv[0]);
+	d = find(argc, argv);
+	if (!d && is_group(argv[0]))
+		return argc > 1 ? complain(CTL_USAGE, "%s has no command '%s'", argv[0], argv[1])
+				: complain(CTL_USAGE, "%s what? See musterctl %s --help", argv[0],
+					  argv[0]);
+	if (!d)
+		return complain(
+			CTL_USAGE, "there is no command '%s'; see musterctl --help", argv[0]);
+	words = d->name ? 2 : 1;
+	r = d->run(c, argc - words, argv + words);
+	return r == -1 ? help_of(d) : r;
+}
+
+/* The options before the command; *ret_used: how many words they are. -1: go on. */
+static int global_options(struct ctl *c, int argc, char **argv, int *ret_used)
+{
+	int i = 0;
+
+	while (i < argc && argv[i][0] == '-') {
+		int words = strcmp(argv[i], "--socket") == 0 && i + 1 < argc ? 2 : 1;
+		int left = words, r;
+
+		if (strcmp(argv[i], "--version") == 0) {
+			printf("musterctl %s\n", MUSTER_VERSION);
+			return CTL_OK;
+		}
+		r = options_take(c, NULL, 0, &left, argv + i);
+		if (r == -1)
+			return help(NULL);
+		if (r != CTL_OK)
+			return r;
+		if (left > 0)
+			return complain(CTL_USAGE, "'%s' is no command", argv[i]);
+		i += words;
+	}
+	*ret_used = i;
+	return -1;
+}
+
+static bool colored(void)
+{
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	return isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0 && (!no || !*no);
+}
+
+static int finish(struct ctl *c, int r)
+{
+	request_end(c);
+	curl_global_cleanup();
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return complain(CTL_FAILED, "cannot write to standard output");
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	const char *socket = getenv("MUSTER_SOCKET");
+	struct ctl c = { .socket = socket && *socket ? socket : CONTROL_SOCKET };
+	int used = 0, r;
+
+	/* What comes from the server is UTF-8, whatever the user's locale. */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	c.color = colored();
+	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+		return complain(CTL_FAILED, "libcurl does not work");
+	r = global_options(&c, argc - 1, argv + 1, &used);
+	if (r == -1)
+		r = run(&c, argc - 1 - used, argv + 1 + used);
+	return finish(&c, r);
+}

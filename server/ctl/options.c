@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "ctl.h"
+
+static const struct option *find(
+	const struct option *options, size_t count, const char *name, size_t len)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strlen(options[i].name) == len && strncmp(options[i].name, name, len) == 0)
+			return &options[i];
+	return NULL;
+}
+
+static int set_value(const struct option *o, const char *value)
+{
+	if (o->kind == OPTION_LIST)
+		return json_array_append_new(o->ret.list, json_string(value)) < 0
+			       ? complain(CTL_USAGE, "--%s: this is not UTF-8", o->name)
+			       : CTL_OK;
+	if (*o->ret.value)
+		return complain(CTL_USAGE, "--%s is given twice", o->name);
+	*o->ret.value = value;
+	return CTL_OK;
+}
+
+/* One option at argv[0]; *ret_used: how many words it took. */
+static int take(const struct option *o, size_t len, int argc, char **argv, int *ret_used)
+{
+	const char *value = argv[0] + 2 + len;
+
+	*ret_used = 1;
+	if (o->kind == OPTION_FLAG) {
+		if (*value)
+			return complain(CTL_USAGE, "--%s takes no value", o->name);
+		*o->ret.flag = true;
+		return CTL_OK;
+	}
+	if (*value == '=')
+		return set_value(o, value + 1);
+	if (argc < 2)
+		return complain(CTL_USAGE, "--%s needs a value", o->name);
+	*ret_used = 2;
+	return set_value(o, argv[1]);
+}
+
+/* The options every command knows; a socket given before the command may be given again after it.
+ */
+static int take_any(struct ctl *c, const struct option *options, size_t count, int argc,
+	char **argv, int *ret_used)
+{
+	const char *socket = NULL;
+	bool help = false;
+	const struct option everywhere[] = {
+		{ "json", OPTION_FLAG, { .flag = &c->json } },
+		{ "socket", OPTION_VALUE, { .value = &socket } },
+		{ "help", OPTION_FLAG, { .flag = &help } },
+	};
+	const char *name = argv[0] + 2;
+	size_t len = strcspn(name, "=");
+	const struct option *o = find(options, count, name, len);
+	int r;
+
+	if (!o)
+		o = find(everywhere, COUNT(everywhere), name, len);
+	if (!o)
+		return complain(CTL_USAGE, "there is no option --%.*s here", (int)len, name);
+	r = take(o, len, argc, argv, ret_used);
+	if (socket)
+		c->socket = socket;
+	return r == CTL_OK && help ? -1 : r;
+}
+
+int options_take(struct ctl *c, const struct option *options, size_t count, int *argc, char **argv)
+{
+	int left = 0, used;
+
+	for (int i = 0; i < *argc; i += used) {
+		int r;
+
+		used = 1;
+		if (strcmp(argv[i], "--") == 0) {
+			while (++i < *argc)
+				argv[left++] = argv[i];
+			break;
+		}
+		if (strcmp(argv[i], "-h") == 0)
+			return -1;
+		if (argv[i][0] != '-' || argv[i][1] == '\0') {
+			argv[left++] = argv[i];
+			continue;
+		}
+		if (argv[i][1] != '-')
+			return complain(CTL_USAGE, "there is no option %s here", argv[i]);
+		r = take_any(c, options, count, *argc - i, argv + i, &used);
+		if (r != CTL_OK)
+			return r;
+	}
+	*argc = left;
+	return CTL_OK;
+}
+
+int options_only(struct ctl *c, const struct option *options, size_t count, int argc, char **argv,
+	int arguments)
+{
+	int r = options_take(c, options, count, &argc, argv);
+
+	if (r != CTL_OK || argc == arguments)
+		return r;
+	if (argc < arguments)
+		return complain(CTL_USAGE, "which one? An ID is needed");
+	return complain(CTL_USAGE, "'%s' is one word too many", argv[arguments]);
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* The API over the control socket, by libcurl. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "lib/text.h"
+
+#define ANSWER_MAX (64u << 20)
+#define PAGE       "1000"
+
+struct answer {
+	char *text;
+	size_t len;
+	long status;
+	bool too_long;
+};
+
+static void answer_endp(struct answer *a)
+{
+	free(a->text);
+}
+
+static size_t on_data(char *data, size_t size, size_t count, void *userdata)
+{
+	struct answer *a = userdata;
+	size_t len = size * count;
+	char *grown;
+
+	if (len > ANSWER_MAX - a->len) {
+		a->too_long = true;
+		return 0;
+	}
+	grown = realloc(a->text, a->len + len + 1);
+	if (!grown)
+		return 0;
+	memcpy(grown + a->len, data, len);
+	a->text = grown;
+	a->len += len;
+	a->text[a->len] = '\0';
+	return len;
+}
+
+/* ---- failures, in words */
+
+static int unreachable(struct ctl *c, CURL *curl)
+{
+	long error = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+	if (error == EACCES || error == EPERM)
+		return complain(CTL_UNREACHABLE,
+			"%s: permission denied: only root and members of the group muster may do "
+			"this",
+			c->socket);
+	return complain(CTL_UNREACHABLE, "no muster-server answers at %s (%s): is it running?",
+		c->socket, error ? strerror((int)error) : "no answer");
+}
+
+static int transfer_failed(struct ctl *c, CURL *curl, CURLcode code, const struct answer *a)
+{
+	if (code == CURLE_COULDNT_CONNECT)
+		return unreachable(c, curl);
+	if (a->too_long)
+		return complain(CTL_FAILED, "the server's answer is too long");
+	return complain(CTL_UNREACHABLE, "the connection to muster-server was lost: %s",
+		curl_easy_strerror(code));
+}
+
+static int exit_code_of(long status)
+{
+	switch (status) {
+	case 400:
+	case 413:
+	case 415:
+		return CTL_USAGE;
+	case 404:
+		return CTL_NOT_FOUND;
+	case 403:
+		return CTL_REFUSED;
+	default:
+		return CTL_FAILED;
+	}
+}
+
+/* 409 is told apart by the stable code: an id that fits several, or a state that forbids it. */
+static int refused(const struct answer *a)
+{
+	json_t *problem = a->text ? json_loadb(a->text, a->len, 0, NULL) : NULL;
+	const char *code = get(problem, "code"), *detail = get(problem, "detail");
+	scoped(freep)
+	char *clean = text_escape(detail, strlen(detail));
+	int r = exit_code_of(a->status);
+
+	if (a->status == 409)
+		r = strcmp(code, "ambiguous") == 0 ? CTL_NOT_FOUND : CTL_REFUSED;
+	json_decref(problem);
+	if (clean && *clean)
+		return complain(r, "%s", clean);
+	return complain(r, "the server answered with status %ld", a->status);
+}
+
+/* ---- requests */
+
+static CURL *connection(struct ctl *c)
+{
+	CURL *curl = c->handle;
+
+	if (!curl) {
+		curl = curl_easy_init();
+		c->handle = curl;
+	}
+	if (curl)
+		curl_easy_reset(curl); /* the connection stays */
+	return curl;
+}
+
+static CURLcode prepare(CURL *curl, struct ctl *c, const char *url, struct answer *a)
+{
+	const struct {
+		CURLoption option;
+		long value;
+	} numbers[] = {
+		{ CURLOPT_NOSIGNAL, 1 },
+		{ CURLOPT_CONNECTTIMEOUT, 10 },
+		{ CURLOPT_TIMEOUT, 600 },
+		{ CURLOPT_FOLLOWLOCATION, 0 },
+	};
+	const struct {
+		CURLoption option;
+		const void *value;
+	} pointers[] = {
+		{ CURLOPT_URL, url },
+		{ CURLOPT_UNIX_SOCKET_PATH, c->socket },
+		{ CURLOPT_PROXY, "" },
+		{ CURLOPT_PROTOCOLS_STR, "http" },
+		{ CURLOPT_WRITEDATA, a },
+	};
+	CURLcode r = curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+
+	for (size_t i = 0; r == CURLE_OK && i < COUNT(numbers); i++)
+		r = curl_easy_setopt(curl, numbers[i].option, numbers[i].value);
+	for (size_t i = 0; r == CURLE_OK && i < COUNT(pointers); i++)
+		r = curl_easy_setopt(curl, pointers[i].option, pointers[i].value);
+	return r;
+}
+
+static CURLcode post(CURL *curl, const char *body, struct curl_slist **headers)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
+	CURLcode r = list ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+
+	*headers = list;
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
+	return r == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) : r;
+}
+
+static int exchange(struct ctl *c, const char *path, const char *body, struct answer *a)
+{
+	CURL *curl = connection(c);
+	struct curl_slist *headers = NULL;
+	char url[4096];
+	CURLcode r = curl ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+
+	snprintf(url, sizeof(url), "http://muster%s", path);
+	if (r == CURLE_OK)
+		r = prepare(curl, c, url, a);
+	if (r == CURLE_OK && body)
+		r = post(curl, body, &headers);
+	if (r == CURLE_OK)
+		r = curl_easy_perform(curl);
+	if (r == CURLE_OK)
+		r = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &a->status);
+	if (curl)
+		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+	if (r != CURLE_OK)
+		return transfer_failed(c, curl, r, a);
+	return a->status < 200 || a->status > 299 ? refused(a) : CTL_OK;
+}
+
+static int ask(struct ctl *c, const char *path, const char *body, json_t **ret)
+{
+	scoped(answer_endp)
+	struct answer a = {};
+	int r = exchange(c, path, body, &a);
+
+	if (r != CTL_OK)
+		return r;
+	*ret = a.text ? json_loadb(a.text, a.len, 0, NULL) : NULL;
+	if (json_is_object(*ret))
+		return CTL_OK;
+	json_decref(*ret);
+	return complain(CTL_FAILED, "the server's answer can't be understood");
+}
+
+int request_get(struct ctl *c, const char *path, json_t **ret)
+{
+	return ask(c, path, NULL, ret);
+}
+
+int request_post(struct ctl *c, const char *path, json_t *body, json_t **ret)
+{
+	scoped(freep)
+	char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("");
+
+	return text ? ask(c, path, text, ret) : complain(CTL_FAILED, "no memory");
+}
+
+int request_text(struct ctl *c, const char *path, json_t *body, char **ret, size_t *ret_len)
+{
+	scoped(freep)
+	char *text = json_dumps(body, JSON_COMPACT);
+	scoped(answer_endp)
+	struct answer a = {};
+	int r = text ? exchange(c, path, text, &a) : complain(CTL_FAILED, "no memory");
+
+	if (r == CTL_OK) {
+		*ret_len = a.len;
+		*ret = give(a.text);
+	}
+	return r;
+}
+
+void request_end(struct ctl *c)
+{
+	if (c->handle)
+		curl_easy_cleanup(c->handle);
+	c->handle = NULL;
+}
+
+/* ---- paths */
+
+int request_path(char *ret, size_t size, const char *kind, const char *id, const char *act)
+{
+	size_t len = strspn(id, "-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+
+	if (len == 0 || id[len] || len > 63)
+		return -1;
+	snprintf(ret, size, "/api/v1/%s/%s%s%s", kind, id, act ? "/" : "", act ? act : "");
+	return 0;
+}
+
+void request_add(char *path, size_t size, const char *name, const char *value)
+{
+	char *encoded = curl_easy_escape(NULL, value, (int)strlen(value));
+	size_t len = strlen(path);
+
+	snprintf(path + len, size - len, "%c%s=%s", strchr(path, '?') ? '&' : '?', name,
+		encoded ? encoded : "");
+	curl_free(encoded);
+}
+
+/* ---- lists */
+
+struct listing {
+	const char *name;
+	bool json, begun;
+	size_t count;
+	list_visitor visit;
+	void *userdata;
+};
+
+static bool show_json(struct listing *l, json_t *element)
+{
+	scoped(freep)
+	char *text = json_dumps(element, JSON_COMPACT);
+
+	if (text)
+		printf("%s%s", l->count++ ? ",\n" : "\n", text);
+	return text != NULL;
+}
+
+static bool show(struct listing *l, json_t *elements)
+{
+	size_t i;
+	json_t *element;
+
+	if (l->json && !l->begun)
+		printf("{\"%s\":[", l->name);
+	l->begun = true;
+	json_array_foreach (elements, i, element) {
+		if (!l->json)
+			l->visit(l->userdata, element);
+		else if (!show_json(l, element))
+			return false;
+	}
+	return true;
+}
+
+static int page(struct ctl *c, const char *base, struct listing *l, char *after, size_t size)
+{
+	char path[4096];
+	json_t *object = NULL;
+	int r;
+
+	snprintf(path, sizeof(path), "%s", base);
+	request_add(path, sizeof(path), "limit", PAGE);
+	if (*after)
+		request_add(path, sizeof(path), "after", after);
+	r = request_get(c, path, &object);
+	if (r != CTL_OK)
+		return r;
+	snprintf(after, size, "%s", get(object, "next"));
+	if (!show(l, json_object_get(object, l->name)))
+		r = complain(CTL_FAILED, "no memory");
+	json_decref(object);
+	return r;
+}
+
+int request_list(
+	struct ctl *c, const char *path, const char *name, list_visitor visit, void *userdata)
+{
+	struct listing l = { .name = name, .json = c->json, .visit = visit, .userdata = userdata };
+	char after[128] = "";
+	int r;
+
+	do
+		r = page(c, path, &l, after, sizeof(after));
+	while (r == CTL_OK && *after);
+	if (l.json && r == CTL_OK)
+		printf("%s]}\n", l.count ? "\n" : "");
+	return r;
+}
