@@ -24,10 +24,11 @@
 #define SECOND          1000ull       /* milliseconds, as all delays here */
 #define ANSWER_WAIT     (30 * SECOND) /* for the answer to Upgrade, and for each ACK */
 #define BACKOFF_BASE    SECOND
-#define HEARTBEAT_LEAST 5    /* seconds */
-#define HEARTBEAT_MOST  3600 /* seconds */
-#define RETRY_MOST      3600 /* seconds that a server may put us off */
-#define TELL_EVERY      60   /* seconds between mere updates of the status line */
+#define HEARTBEAT_LEAST 5     /* seconds */
+#define HEARTBEAT_MOST  3600  /* seconds */
+#define RETRY_MOST      3600  /* seconds that a server may put us off */
+#define TELL_EVERY      60    /* seconds between mere updates of the status line */
+#define ACCURACY        10000 /* microseconds, of the timer */
 #define WHY_SIZE        640
 
 struct agent {
@@ -452,7 +453,7 @@ static int prepare_loop(struct agent *a)
 
 	if (r >= 0)
 		r = sd_event_add_time_relative(
-			a->event, &a->timer, CLOCK_BOOTTIME, 0, 0, on_time, a);
+			a->event, &a->timer, CLOCK_BOOTTIME, 0, ACCURACY, on_time, a);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
 	if (r >= 0)
