@@ -12,23 +12,21 @@ CODEC(hello);
 CODEC(ack);
 CODEC(nack);
 
-static const struct facts some_facts = {
-	.hostname = "web-1",
-	.os = "Debian GNU/Linux 12 (bookworm)",
-	.kernel = "6.1.0-30-amd64",
-	.arch = "x86_64",
-	.version = "0.1.0",
-	.machine = { 1, 2, 3 },
-};
+#define SOME_FACTS                                                                                 \
+	{                                                                                          \
+		.hostname = "web-1", .os = "Debian GNU/Linux 12 (bookworm)",                       \
+		.kernel = "6.1.0-30-amd64", .arch = "x86_64", .version = "0.1.0",                  \
+		.machine = { 1, 2, 3 },                                                            \
+	}
 
 static const struct token_query a_query = { { 4, 1 }, { 0xa0, 2 }, 1795305600 };
 static const struct token_answer an_answer = { 1, 0, UNLIMITED_USES,
 	{ 3, { "canary", "role=web", "site=zrh" } } };
 static const struct enrol_request a_request = { { 4, 1 }, { 0xa0, 2 }, 3, { 9 },
-	.facts = some_facts };
+	.facts = SOME_FACTS };
 static const struct enrolled an_enrolment = { { 7 }, 1795305600, 60, 2, { { 1 }, { 2 } },
 	{ 1, { "role=web" } } };
-static const struct hello a_hello = { { 3 }, 4, 5, .facts = some_facts };
+static const struct hello a_hello = { { 3 }, 4, 5, .facts = SOME_FACTS };
 static const struct ack an_ack = { 1, 2, 3 };
 static const struct nack a_nack = { 1, NACK_TOKEN_EXPIRED, 0, "token expired yesterday" };
 

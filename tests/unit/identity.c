@@ -314,8 +314,6 @@ static void a_key_file_others_can_read_is_refused(void **state)
 
 static void a_damaged_key_file_is_refused(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(5);
 	char text[66] = {}, bad[70];
 
 	(void)state;

@@ -45,7 +45,7 @@ static int load_text(const char *text, size_t len)
 static void a_saved_key_is_loaded_again(void **state)
 {
 	(void)state;
-	for (int kind = TLSKEY_P256; kind <= TLSKEY_ED25519; kind++) {
+	for (enum tlskey_kind kind = TLSKEY_P256; kind <= TLSKEY_ED25519; kind++) {
 		struct tlskey k = {}, again = {};
 		struct stat st;
 
@@ -72,7 +72,7 @@ static void the_certificate_is_version_3_self_signed_and_never_expires(void **st
 	char name[100];
 
 	(void)state;
-	for (int kind = TLSKEY_P256; kind <= TLSKEY_ED25519; kind++) {
+	for (enum tlskey_kind kind = TLSKEY_P256; kind <= TLSKEY_ED25519; kind++) {
 		assert_int_equal(tlskey_generate(kind, "muster", &k), 0);
 		assert_int_equal(X509_get_version(k.certificate), X509_VERSION_3);
 		assert_int_equal(X509_self_signed(k.certificate, 1), 1);
