@@ -310,7 +310,8 @@ int config_load(const char *path, struct config *c, char ret_error[static CONFIG
 		return -EIO;
 	}
 	fclose(r.file);
-	if (!r.failed && line > 0) {
+	if (line > 0 && (!r.failed || (unsigned)line < r.line)) { /* inih goes on after a mistake */
+		r.failed = false;
 		r.line = (unsigned)line;
 		wrong(&r, "neither [section] nor Key=value");
 	}
