@@ -19,6 +19,7 @@ static void list_one(void *userdata, json_t *client)
 	scoped(freep)
 	char *labels = labels_text(json_object_get(client, "labels"));
 
+	table_row(t, get(client, "hostname"));
 	table_addf(t, PAINT_NONE, "%.*s", ID_SHOWN, get(client, "id"));
 	table_add(t, get(client, "hostname"), PAINT_NONE);
 	table_add(t, state, left ? PAINT_DIM : PAINT_NONE);

@@ -49,6 +49,12 @@ static struct cell *next_cell(struct table *t)
 	return &t->cells[t->count];
 }
 
+void table_row(struct table *t, const char *key)
+{
+	free(t->key);
+	t->key = strdup(key);
+}
+
 void table_add(struct table *t, const char *text, enum paint paint)
 {
 	struct cell *cell = next_cell(t);
@@ -59,6 +65,7 @@ void table_add(struct table *t, const char *text, enum paint paint)
 		return;
 	}
 	*cell = (struct cell){ .text = clean, .width = width_of(clean), .paint = paint };
+	cell->key = give(t->key);
 	t->count++;
 }
 
@@ -82,9 +89,13 @@ void table_addf(struct table *t, enum paint paint, const char *format, ...)
 
 void table_endp(struct table *t)
 {
-	for (size_t i = 0; i < t->count; i++)
+	for (size_t i = 0; i < t->count; i++) {
 		free(t->cells[i].text);
+		free(t->cells[i].key);
+	}
 	free(t->cells);
+	free(t->key);
+	t->key = NULL;
 	t->cells = NULL;
 	t->count = 0;
 	t->room = 0;
@@ -98,14 +109,43 @@ static void put(struct ctl *c, const char *text, enum paint paint)
 		fputs(text, stdout);
 }
 
-/* The last column isn't padded: no blanks at the ends of lines. */
-static void put_cell(struct ctl *c, const char *text, size_t width, enum paint paint, size_t room)
+static int by_key(const void *a, const void *b)
 {
-	put(c, text, paint);
-	if (room > 0)
-		printf("%*s", (int)(room - width), "");
-	else
-		putchar('\n');
+	const struct cell *left = a, *right = b;
+
+	int r = left->key && right->key ? strcmp(left->key, right->key) : 0;
+
+	return r != 0 ? r : strcmp(left->text, right->text);
+}
+
+/* No blanks at the ends of lines: those before a cell are written with it. */
+static void print_row(
+	struct ctl *c, const struct table *t, const struct cell *row, const size_t *widths)
+{
+	size_t blanks = 0;
+
+	for (size_t i = 0; i < t->columns; i++) {
+		if (row[i].width > 0) {
+			printf("%*s", (int)blanks, "");
+			put(c, row[i].text, row[i].paint);
+			blanks = 0;
+		}
+		blanks += widths[i] + 2 - row[i].width;
+	}
+	putchar('\n');
+}
+
+static void print_titles(struct ctl *c, const struct table *t, const size_t *widths)
+{
+	struct cell row[COLUMNS_MAX];
+
+	for (size_t i = 0; i < t->columns; i++)
+		row[i] = (struct cell){
+			.text = (char *)(uintptr_t)t->titles[i],
+			.width = strlen(t->titles[i]),
+			.paint = PAINT_BOLD,
+		};
+	print_row(c, t, row, widths);
 }
 
 int table_print(struct ctl *c, struct table *t)
@@ -121,16 +161,11 @@ int table_print(struct ctl *c, struct table *t)
 	for (size_t i = 0; i < t->count; i++)
 		if (t->cells[i].width > widths[i % t->columns])
 			widths[i % t->columns] = t->cells[i].width;
-	for (size_t i = 0; i < t->columns; i++)
-		put_cell(c, t->titles[i], strlen(t->titles[i]), PAINT_BOLD,
-			i + 1 < t->columns ? widths[i] + 2 : 0);
-	for (size_t i = 0; i < t->count; i++) {
-		const struct cell *cell = &t->cells[i];
-		size_t column = i % t->columns;
-
-		put_cell(c, cell->text, cell->width, cell->paint,
-			column + 1 < t->columns ? widths[column] + 2 : 0);
-	}
+	if (t->cells[0].key)
+		qsort(t->cells, t->count / t->columns, t->columns * sizeof(*t->cells), by_key);
+	print_titles(c, t, widths);
+	for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
+		print_row(c, t, t->cells + i, widths);
 	table_endp(t);
 	return CTL_OK;
 }

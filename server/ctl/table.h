@@ -16,6 +16,7 @@ struct cell {
 	char *text; /* escaped; owned */
 	size_t width;
 	enum paint paint;
+	char *key; /* of a row's first cell: what rows are ordered by, or NULL; owned */
 };
 
 struct table {
@@ -23,10 +24,13 @@ struct table {
 	size_t columns;
 	struct cell *cells; /* row after row */
 	size_t count, room;
+	char *key;   /* of the row that starts next */
 	bool failed; /* no memory */
 };
 
-/* Appends the next cell; rows fill themselves. */
+/* Starts a row: what it is ordered by. Rows without it stay in the order in which they came. */
+void table_row(struct table *t, const char *key);
+/* Appends the row's next cell. */
 void table_add(struct table *t, const char *text, enum paint paint);
 void table_addf(struct table *t, enum paint paint, const char *format, ...) printf_like(3);
 /* Prints and empties it; without rows prints nothing. An exit code. */

@@ -143,6 +143,7 @@ static void list_one(void *userdata, json_t *token)
 	scoped(freep)
 	char *labels = labels_text(json_object_get(token, "labels"));
 
+	table_row(t, get(token, "created"));
 	table_add(t, get(token, "id"), PAINT_NONE);
 	table_add(t, state, paint_of(state));
 	uses_text(token, text, sizeof(text));
@@ -195,6 +196,7 @@ static void list_user(void *userdata, json_t *client)
 	struct table *t = userdata;
 	char time[WHEN_SIZE];
 
+	table_row(t, get(client, "enrolled"));
 	table_add(t, get(client, "id"), PAINT_NONE);
 	table_add(t, get(client, "hostname"), PAINT_NONE);
 	table_add(t, get(client, "state"), PAINT_NONE);
