@@ -3,13 +3,15 @@
  * hostile: a server that holds a real server's keys and misbehaves in one named way.
  *
  *	hostile --state DIR --files DIR [--listen ADDRESS:PORT] [--mode MODE [ARGUMENT]]
+ *	        [--times N]
  *
  * --state is muster-server's state folder (identity.key, tls.pem, release.key; made if they are
  * missing), --files a folder with linux/ARCH/muster-agent as muster-server offers it. Each line of
  * standard output tells one thing: first "port N", "pin ...", "server-key ...", "release-key ...",
  * "ready"; then what happens on connection C, as "C WHAT": "at STEP", "request METHOD PATH",
  * "received OP", "answered OP", "token arrived", "not tls", "peer left", and last "closed BYTES",
- * the bytes that came out of TLS. One process a connection, blocking, until SIGTERM.
+ * the bytes that came out of TLS. With --times, what is done at a step is done only so often, and
+ *then the server behaves. One process a connection, blocking, until SIGTERM.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +24,15 @@
 #include "hostility/offer.h"
 #include "hostility/serve.h"
 #include "lib/secret.h"
+#include "lib/text.h"
+
+static struct client *client; /* the handler's */
+
+static void on_resume(int number)
+{
+	(void)number;
+	client->resumed = true;
+}
 
 static int listen_on(const char *text, uint16_t *ret_port)
 {
@@ -65,7 +76,7 @@ static _Noreturn void accept_all(const struct hostile *h, int listener)
 static _Noreturn void usage(void)
 {
 	fprintf(stderr, "usage: hostile --state DIR --files DIR [--listen ADDRESS:PORT] "
-			"[--mode MODE [ARGUMENT]]\n");
+			"[--mode MODE [ARGUMENT]] [--times N]\n");
 	modes_help(stderr);
 	exit(2);
 }
@@ -91,6 +102,7 @@ static void take_argument(struct hostile *h, const char *text)
 
 struct places {
 	const char *state, *files, *listen;
+	uint64_t times;
 };
 
 static void take_options(struct hostile *h, char **argv, struct places *ret)
@@ -104,6 +116,9 @@ static void take_options(struct hostile *h, char **argv, struct places *ret)
 			ret->files = argv[1];
 		} else if (strcmp(*argv, "--listen") == 0) {
 			ret->listen = argv[1];
+		} else if (strcmp(*argv, "--times") == 0) {
+			if (text_number(argv[1], 1, UINT32_MAX, &ret->times) < 0)
+				usage();
 		} else if (strcmp(*argv, "--mode") == 0) {
 			take_mode(h, argv[1]);
 			if (mode_row(h->mode)->argument != NOTHING)
@@ -118,7 +133,7 @@ static void take_options(struct hostile *h, char **argv, struct places *ret)
 
 int main(int argc, char **argv)
 {
-	struct places places = { .listen = "127.0.0.1:0" };
+	struct places places = { .listen = "127.0.0.1:0", .times = UINT32_MAX };
 	struct minisign_key *release = NULL;
 	struct hostile h = {};
 	int listener, r = secret_init();
@@ -131,10 +146,12 @@ int main(int argc, char **argv)
 	take_options(&h, argv, &places);
 	load_keys(&h, places.state, &release);
 	make_manifest(&h, places.files, release);
-	h.client = mmap(
+	h.client = client = mmap(
 		NULL, sizeof *h.client, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (h.client == MAP_FAILED)
 		die("memory", errno);
+	h.client->times = (unsigned)places.times;
+	(void)signal(SIGUSR1, on_resume);
 	listener = listen_on(places.listen, &h.port);
 	tell_keys(&h, release);
 	if (h.mode == MODE_WRONG_TLS_KEY) {

@@ -57,15 +57,25 @@ static _Noreturn void hang(struct connection *c)
 	finish(c, true);
 }
 
+/* So often, and then no more. */
+static bool misbehaves_at(const struct connection *c, enum step step)
+{
+	if (mode_row(c->h->mode)->argument != A_STEP || c->h->step != step)
+		return false;
+	return c->h->client->times > 0 && c->h->client->times-- > 0;
+}
+
 void at(struct connection *c, enum step step)
 {
 	note(c, "at %s", step_name(step));
-	if (c->h->step != step)
+	if (!misbehaves_at(c, step))
 		return;
-	if (c->h->mode == MODE_CLOSE_AT || c->h->mode == MODE_END_AT)
-		finish(c, c->h->mode == MODE_CLOSE_AT);
 	if (c->h->mode == MODE_HANG_AT)
 		hang(c);
+	if (c->h->mode != MODE_PAUSE_AT)
+		finish(c, c->h->mode == MODE_CLOSE_AT);
+	while (!c->h->client->resumed)
+		(void)usleep(5000);
 }
 
 void say(struct connection *c, const void *data, size_t len)

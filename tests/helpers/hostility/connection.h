@@ -18,8 +18,10 @@ struct bytes {
 	size_t len;
 };
 
-/* The one client that may enrol: shared by the processes of all connections. */
+/* Shared by the processes of all connections: the one client that may enrol. */
 struct client {
+	volatile bool resumed; /* what has paused goes on */
+	unsigned times;        /* that the mode's step is still to be misbehaved at */
 	bool enrolled;
 	uint8_t identity[PUBLIC_KEY_SIZE];
 	uint8_t tls_pin[PIN_SIZE];

@@ -77,10 +77,15 @@ static void redirect(struct connection *c)
 	say_head(c, "302 Found", headers);
 }
 
-/* The modes that are the same whatever was asked. */
-static bool misanswer(struct connection *c)
+/* The modes that are (nearly) the same whatever was asked. */
+static bool misanswer(struct connection *c, const char *path)
 {
 	switch ((int)c->h->mode) {
+	case MODE_REDIRECT_FILES:
+		if (strncmp(path, "/clients/", strlen("/clients/")) != 0)
+			return false;
+		redirect(c);
+		return true;
 	case MODE_REDIRECT:
 		redirect(c);
 		return true;
@@ -125,7 +130,7 @@ static void serve_request(struct connection *c)
 	method = strsep(&path, " ");
 	path = path ? strsep(&path, " ") : NULL;
 	note(c, "request %s %s", method, path ? path : "");
-	if (path && !misanswer(c))
+	if (path && !misanswer(c, path))
 		serve_path(c, path);
 }
 

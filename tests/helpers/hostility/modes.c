@@ -10,6 +10,7 @@ static const struct mode_row modes[] = {
 	[MODE_TLS12] = { "tls12", NOTHING, "speaks TLS 1.2 only" },
 	[MODE_PLAIN_HTTP] = { "plain-http", NOTHING, "speaks HTTP without TLS" },
 	[MODE_REDIRECT] = { "redirect", NOTHING, "sends every request to http:// of itself" },
+	[MODE_REDIRECT_FILES] = { "redirect-files", NOTHING, "the same, but not the channel" },
 	[MODE_GARBAGE_HTTP] = { "garbage-http", NOTHING, "answers requests by random bytes" },
 	[MODE_ENDLESS_HEAD] = { "endless-head", NOTHING, "answers by headers without end" },
 	[MODE_GARBAGE_PACKETS] = { "garbage-packets", NOTHING, "random bytes on the channel" },
@@ -34,6 +35,7 @@ static const struct mode_row modes[] = {
 	[MODE_CLOSE_AT] = { "close-at", A_STEP, "resets the connection at a step" },
 	[MODE_END_AT] = { "end-at", A_STEP, "ends the connection in good order at a step" },
 	[MODE_HANG_AT] = { "hang-at", A_STEP, "says nothing more at a step" },
+	[MODE_PAUSE_AT] = { "pause-at", A_STEP, "the same until SIGUSR1" },
 	[MODE_CLOCK] = { "clock", A_NUMBER, "tells a time that many seconds from now" },
 };
 
