@@ -18,7 +18,6 @@
 #include "lib/body.h"
 #include "lib/secret.h"
 #include "lib/session.h"
-#include "lib/text.h"
 #include "lib/uplink.h"
 
 #define SECOND          1000ull       /* milliseconds, as all delays here */
@@ -59,46 +58,40 @@ static void lose(struct agent *a, enum state state, uint64_t least, const char *
 
 /* ---------------------------------------------------------------- what it is doing */
 
-static void tell(struct agent *a)
+static void write_status(struct agent *a)
 {
-	char sentence[1024];
 	int r = status_write(&a->status, a->paths->runtime);
 
 	if (r < 0)
 		log_seldom(LOG_WARNING, "cannot write '%s/status': %s", a->paths->runtime,
 			strerror(-r));
+}
+
+static void tell_systemd(struct agent *a, time_t now)
+{
+	char sentence[1024];
+
 	status_sentence(&a->status, sentence, sizeof sentence);
 	(void)sd_notifyf(0, "STATUS=%s", sentence); /* nobody listens outside systemd */
-	a->told = time(NULL);
+	a->told = now;
 }
 
-/* Copies text for people, so that it is printable and ends at a whole character. */
-static void copy_printable(const char *text, char *ret, size_t size)
-{
-	scoped(freep)
-	char *escaped = text_escape(text, strlen(text));
-	size_t len;
-
-	(void)snprintf(ret, size, "%s", escaped ? escaped : "");
-	for (len = strlen(ret); len > 0 && !text_printable(ret, len); len--)
-		ret[len - 1] = '\0';
-}
-
+/* A mere acknowledgement is written down, but only now and then worth systemd's while. */
 static void change_state(struct agent *a, enum state state, const char *detail)
 {
 	struct status *s = &a->status;
-	bool was_connected = s->state == CONNECTED;
-	bool same = state == s->state;
+	time_t now = time(NULL);
+	bool same = state == s->state && strcmp(detail, s->detail) == 0;
 
-	same = same && strcmp(detail, s->detail) == 0;
-	if (was_connected != (state == CONNECTED) || s->since == 0)
-		s->since = time(NULL);
+	if ((s->state == CONNECTED) != (state == CONNECTED) || s->since == 0)
+		s->since = now;
 	s->state = state;
 	if (detail != s->detail)
 		(void)snprintf(s->detail, sizeof s->detail, "%s", detail);
 	(void)snprintf(s->server, sizeof s->server, "%s", a->setup->config.server);
-	if (!same || state != CONNECTED || time(NULL) - a->told >= TELL_EVERY)
-		tell(a);
+	write_status(a);
+	if (!same || state != CONNECTED || now - a->told >= TELL_EVERY || now < a->told)
+		tell_systemd(a, now);
 }
 
 /* ---------------------------------------------------------------- time */
@@ -162,7 +155,7 @@ static void lose(struct agent *a, enum state state, uint64_t least, const char *
 	va_start(values, format);
 	(void)vsnprintf(why, sizeof why, format, values);
 	va_end(values);
-	copy_printable(why, text, sizeof text);
+	status_copy_printable(why, text, sizeof text);
 	if (a->lasted)
 		backoff_reset(&a->backoff);
 	disconnect(a);
@@ -250,7 +243,6 @@ static void on_ack(struct agent *a, const struct message *m)
 	a->lasted = !first;
 	a->complaint.text[0] = '\0';
 	a->status.hello = time(NULL);
-	a->status.next = 0;
 	greeting_check_clock(ack.time, odd);
 	if (odd[0] && strcmp(odd, a->status.detail) != 0)
 		log_seldom(LOG_WARNING, "%s", odd);
@@ -428,6 +420,7 @@ static void attempt(struct agent *a)
 	};
 	int r = uplink_prepare(&options, &a->uplink);
 
+	a->status.next = 0;
 	change_state(a, CONNECTING, a->status.detail);
 	if (r == 0)
 		r = multi_add(a->multi, uplink_handle(a->uplink));

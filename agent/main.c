@@ -67,13 +67,19 @@ static int add_signals(sd_event *event, struct agent *a)
 	return r < 0 ? r : sd_event_set_watchdog(event, 1);
 }
 
+/* What may be better at the next start; anything else is in the configuration or the keys. */
+static bool may_pass(int error)
+{
+	return error == -ENOMEM || error == -EIO || error == -EMFILE || error == -ENFILE;
+}
+
 static int run(sd_event *event, const struct agent_paths *paths)
 {
 	struct agent *a = NULL;
 	int r = agent_new(event, paths, &a);
 
 	if (r < 0)
-		return r == -ENOMEM || r == -EIO ? EXIT_FAILURE : EX_CONFIG;
+		return may_pass(r) ? EXIT_FAILURE : EX_CONFIG;
 	r = add_signals(event, a);
 	if (r < 0) {
 		(void)log_err(r, "cannot prepare the event loop");

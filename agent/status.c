@@ -131,6 +131,17 @@ int status_read(const char *folder, struct status *ret)
 	return 0;
 }
 
+void status_copy_printable(const char *text, char *ret, size_t size)
+{
+	scoped(freep)
+	char *escaped = text_escape(text, strlen(text));
+	size_t len;
+
+	(void)snprintf(ret, size, "%s", escaped ? escaped : "");
+	for (len = strlen(ret); len > 0 && !text_printable(ret, len); len--)
+		ret[len - 1] = '\0';
+}
+
 /* In the machine's own time zone, as systemctl shows times. */
 static const char *full_time(time_t t, char ret[static TIME_SIZE])
 {

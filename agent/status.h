@@ -38,6 +38,9 @@ int status_write(const struct status *s, const char *folder) must_use;
 /* -ENOENT: no agent runs; -EBADMSG: not such a file. */
 int status_read(const char *folder, struct status *ret) must_use;
 
+/* Copies text so that all of it is printable; what doesn't fit is left out, by whole characters. */
+void status_copy_printable(const char *text, char *ret, size_t size);
+
 /* One sentence for a person. */
 void status_sentence(const struct status *s, char *ret, size_t size);
 

@@ -78,7 +78,8 @@ static enum uplink_failure failure_of(const struct line *l, CURLcode result)
 	case CURLE_RECV_ERROR:
 	case CURLE_GOT_NOTHING:
 	case CURLE_PARTIAL_FILE:
-		return UPLINK_LOST;
+		/* Only a proxy is spoken to before the TLS session stands. */
+		return l->judged ? UPLINK_LOST : UPLINK_PROXY;
 	case CURLE_ABORTED_BY_CALLBACK:
 		return l->cancel && *l->cancel ? UPLINK_CANCELED : UPLINK_LOCAL;
 	default:

@@ -2,6 +2,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 
 #include "lib/uplink.h"
@@ -144,6 +145,57 @@ static void all_at_once(struct call *c)
 		session_seal(c->session, OP_NACK, body, (size_t)len, &out, NULL) == 0)
 		(void)call_write(c, out.data, out.len);
 	buffer_clear(&out);
+}
+
+/* A proxy's request, from the bare socket. */
+static bool take_connect(const struct call *c, char *ret, size_t size)
+{
+	size_t len = 0;
+
+	while (len + 1 < size && recv(c->fd, ret + len, 1, 0) == 1) {
+		ret[++len] = '\0';
+		if (len >= 4 && strcmp(ret + len - 4, "\r\n\r\n") == 0)
+			return strncmp(ret, "CONNECT ", 8) == 0;
+	}
+	return false;
+}
+
+static void refuse_to_tunnel(struct call *c)
+{
+	const char *answer = c->peer->userdata;
+	char request[1024];
+
+	if (take_connect(c, request, sizeof request))
+		(void)send(c->fd, answer, strlen(answer), MSG_NOSIGNAL);
+}
+
+static bool pass_on(int from, int to)
+{
+	char bytes[4096];
+	ssize_t n = recv(from, bytes, sizeof bytes, 0);
+
+	return n > 0 && send(to, bytes, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+static void tunnel(struct call *c)
+{
+	const struct peer *to = c->peer->userdata;
+	char request[1024], wanted[64];
+	struct sockaddr_in a;
+	socklen_t len = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct pollfd p[] = { { .fd = c->fd, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+
+	(void)snprintf(wanted, sizeof wanted, "CONNECT %s HTTP/1.1\r\n", to->server);
+	if (take_connect(c, request, sizeof request) &&
+		strncmp(request, wanted, strlen(wanted)) == 0 &&
+		getsockname(to->listener, (struct sockaddr *)&a, &len) == 0 &&
+		connect(fd, (struct sockaddr *)&a, len) == 0 &&
+		send(c->fd, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL) == 19)
+		while (poll(p, 2, 5000) > 0 && (!p[0].revents || pass_on(c->fd, fd)) &&
+			(!p[1].revents || pass_on(fd, c->fd)))
+			;
+	(void)close(fd);
 }
 
 /* ---------------------------------------------------------------- tests */
@@ -363,23 +415,62 @@ static void a_closed_port_is_unreachable(void **state)
 	assert_non_null(strstr(e.text, p.server));
 }
 
-static void a_proxy_that_is_not_there_is_told(void **state)
+static void a_proxy_that_goes_nowhere_is_told(void **state)
 {
-	struct uplink_options o = {
-		.server = "127.0.0.1:9", .pins = OTHER_PIN, .connect_timeout = 5
-	};
-	struct peer p = { .raw = true };
+	static const char *const answers[] = { "", "HTTP/1.1 403 Forbidden\r\n\r\n",
+		"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(answers); i++) {
+		struct uplink_options o = { .server = "127.0.0.1:9", .pins = OTHER_PIN };
+		struct peer p = { .raw = true, .userdata = (void *)(uintptr_t)answers[i] };
+		struct uplink *u = NULL;
+		struct uplink_error e = {};
+		char proxy[64];
+
+		peer_start(&p, refuse_to_tunnel);
+		(void)snprintf(proxy, sizeof proxy, "http://%s", p.server);
+		o.proxy = proxy;
+		assert_int_equal(uplink_open(&o, &u, &e), -EIO);
+		peer_stop(&p);
+		if (e.failure != UPLINK_PROXY)
+			fail_msg("row %zu: %d: %s", i, (int)e.failure, e.text);
+	}
+}
+
+static void through_a_proxy_all_is_the_same(void **state)
+{
+	uint8_t theirs[BINDING_SIZE];
+	struct peer p = { .userdata = theirs }, way = { .raw = true, .userdata = &p };
+	struct uplink_options o;
 	struct uplink *u = NULL;
 	struct uplink_error e = {};
 	char proxy[64];
 
 	(void)state;
-	peer_start(&p, just_close);
-	(void)snprintf(proxy, sizeof proxy, "http://%s", p.server);
+	peer_start(&p, acknowledge);
+	peer_start(&way, tunnel);
+	(void)snprintf(proxy, sizeof proxy, "http://%s", way.server);
+	o = options_for(&p);
+	o.proxy = NULL; /* then by the environment */
+	assert_int_equal(setenv("https_proxy", proxy, 1), 0);
+	assert_int_equal(uplink_open(&o, &u, &e), 0);
+	u = uplink_free(u);
+	assert_int_equal(way.calls, 1);
 	o.proxy = proxy;
+	assert_int_equal(uplink_open(&o, &u, &e), 0);
+	u = uplink_free(u);
+	assert_int_equal(way.calls, 2);
+	o.pins = OTHER_PIN;
 	assert_int_equal(uplink_open(&o, &u, &e), -EIO);
+	assert_int_equal(e.failure, UPLINK_PIN);
+	o = options_for(&p); /* "": none, whatever the environment says */
+	assert_int_equal(uplink_open(&o, &u, &e), 0);
+	u = uplink_free(u);
+	assert_int_equal(way.calls, 3);
+	assert_int_equal(unsetenv("https_proxy"), 0);
+	peer_stop(&way);
 	peer_stop(&p);
-	assert_true(e.failure == UPLINK_PROXY || e.failure == UPLINK_LOST);
 }
 
 static void silence_ends_in_time(void **state)
@@ -578,8 +669,8 @@ int main(void)
 		it(one_of_several_pins_is_enough), it(the_client_shows_its_key),
 		it(a_server_without_tls13_is_refused), it(an_end_at_each_step_is_told),
 		it(other_answers_are_told), it(a_refusal_is_told_with_code_and_words),
-		it(a_closed_port_is_unreachable), it(a_proxy_that_is_not_there_is_told),
-		it(silence_ends_in_time), it(cancel_stops_it),
+		it(a_closed_port_is_unreachable), it(a_proxy_that_goes_nowhere_is_told),
+		it(through_a_proxy_all_is_the_same), it(silence_ends_in_time), it(cancel_stops_it),
 		it(garbage_on_the_channel_is_refused), it(what_came_before_the_end_is_given_out),
 		it(a_file_is_downloaded), it(other_downloads_fail), it(a_full_disk_is_told) };
 
