@@ -189,7 +189,7 @@ void api_token_show(struct api_call *c)
 	int r;
 
 	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_MAX, &limit))
 		return;
 	r = store_token_get(c->server->store, c->id, &t);
 	if (r < 0) {
