@@ -8,8 +8,8 @@
 #include "lib/backoff.h"
 #include "lib/secret.h"
 
-#define ANSWER_SECONDS 20
-#define RETRY_SECONDS  20  /* a lost answer to ENROL is asked for again so long */
+#define ANSWER_SECONDS 10
+#define RETRY_SECONDS  30  /* a lost answer to ENROL is asked for again so long */
 #define UNDO_SECONDS   5   /* giving a use back */
 #define SKEW_SECONDS   300 /* a clock further off than that is named */
 
@@ -213,7 +213,7 @@ static bool has_id(const struct enrol *e)
 
 int step_enrol(struct enrol *e)
 {
-	char id[CLIENT_ID_TEXT_SIZE];
+	char id[CLIENT_ID_TEXT_SIZE], labels[LABELS_TEXT_SIZE];
 	int r = note_asking(e);
 
 	if (r < 0)
@@ -231,7 +231,8 @@ int step_enrol(struct enrol *e)
 	r = journal_note_now(&e->journal, "enrol", JOURNAL_CLIENT, id);
 	if (r < 0)
 		return enrol_failed(e, EXIT_INSTALL, r, "cannot write to", JOURNAL_FOLDER);
-	report_done(&e->report, "client %s", id);
+	labels_join(&e->answer.labels, labels);
+	report_done(&e->report, "client %s%s%s", id, *labels ? "; labels " : "", labels);
 	return 0;
 }
 
@@ -274,8 +275,7 @@ void undo_enrol(struct enrol *e)
 
 	if (!e->asked || !e->identity)
 		return;
-	/* A second signal doesn't stop this, and the user waits for it. */
-	e->uplink.cancel = NULL;
+	/* The user waits for it. */
 	e->uplink.connect_timeout = UNDO_SECONDS;
 	r = leave(e);
 	contact_close(&e->contact);
@@ -285,7 +285,7 @@ void undo_enrol(struct enrol *e)
 	}
 	if (is_refused(e, r) && !e->inherited)
 		return;
-	if (enrol_signal || e->enrolled) {
+	if (enrol_signal) {
 		report_warn(&e->report, "server",
 			"%s could not be told: it may still list this machine", e->options.server);
 		return;

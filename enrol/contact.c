@@ -236,3 +236,9 @@ bool contact_may_retry(const struct contact_error *e)
 	return e->uplink.failure == UPLINK_LOST || e->uplink.failure == UPLINK_UNREACHABLE ||
 	       e->uplink.failure == UPLINK_TLS || is_for_now(&e->uplink);
 }
+
+bool contact_is_unknown(const struct contact_error *e)
+{
+	return e->uplink.failure == UPLINK_HTTP && e->uplink.status == 403 &&
+	       strcmp(e->uplink.code, "not-enrolled") == 0;
+}

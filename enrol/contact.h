@@ -43,4 +43,7 @@ int contact_explain(
 /* Whether the connection was lost, or could not be made, so that asking again may help. */
 bool contact_may_retry(const struct contact_error *e);
 
+/* Whether the server says that it has no machine of the TLS key that was shown: it has left. */
+bool contact_is_unknown(const struct contact_error *e);
+
 #endif

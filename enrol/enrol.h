@@ -53,6 +53,9 @@ struct enrol {
 
 /* Set by the handler of SIGINT, SIGTERM and SIGHUP to the signal's number. */
 extern volatile sig_atomic_t enrol_signal;
+/* Set with it, and reset when undoing begins, which no second signal stops: what is to stop at a
+ * signal looks at this one. */
+extern volatile sig_atomic_t enrol_cancel;
 
 /* Reports that a caught signal ended the step; the exit code. */
 int enrol_ended(struct enrol *e);

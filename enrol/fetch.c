@@ -164,7 +164,7 @@ static int check_runs(struct enrol *e, const char *path)
 {
 	const char *const argv[] = { path, "--version", NULL };
 	char said[128], expected[64];
-	int r = program_run(argv, AGENT_SECONDS, &enrol_signal, said, sizeof said);
+	int r = program_run(argv, AGENT_SECONDS, &enrol_cancel, said, sizeof said);
 
 	if (r == -ECANCELED)
 		return enrol_ended(e);

@@ -13,8 +13,10 @@
 
 static void on_signal(int number)
 {
-	if (!enrol_signal)
-		enrol_signal = number;
+	if (enrol_signal)
+		return;
+	enrol_signal = number;
+	enrol_cancel = 1;
 }
 
 /* nohup's wish is respected; the others are often ignored only because a shell has put this program
@@ -80,7 +82,7 @@ static int prepare(struct enrol *e)
 		.pins = e->options.pins_text,
 		.proxy = e->options.proxy,
 		.connect_timeout = 20,
-		.cancel = &enrol_signal };
+		.cancel = &enrol_cancel };
 	return 0;
 }
 

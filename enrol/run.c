@@ -7,8 +7,9 @@
 #include "lib/secret.h"
 
 volatile sig_atomic_t enrol_signal;
+volatile sig_atomic_t enrol_cancel;
 
-/* A step's own undo, if it has one, comes after that of its entries in the journal. */
+/* A step's own undo, if it has one, tells the server; what it changed here is in the journal. */
 struct step {
 	const char *name;
 	int (*act)(struct enrol *e);
@@ -91,18 +92,17 @@ int run_undo_journal(struct enrol *e)
 	return failure;
 }
 
-/* If something can't be undone the journal stays, for the next run to try again. */
+/* The server is told first: before the agent has said HELLO the token's use comes back. If
+ * something can't be undone the journal stays, for the next run to try again. */
 static void undo_all(struct enrol *e)
 {
-	int failure = 0;
+	int failure;
 
-	for (size_t i = COUNT(steps); i-- > 0;) {
-		int r = undo_entries(e, steps[i].name);
-
-		failure = failure ? failure : r;
+	enrol_cancel = 0;
+	for (size_t i = COUNT(steps); i-- > 0;)
 		if (steps[i].undo)
 			steps[i].undo(e);
-	}
+	failure = run_undo_journal(e);
 	if (failure == 0)
 		failure = journal_end(&e->journal);
 	if (failure < 0)

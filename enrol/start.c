@@ -48,14 +48,14 @@ int step_start(struct enrol *e)
 
 	if (r < 0)
 		return enrol_failed(e, EXIT_INSTALL, r, "cannot write to", JOURNAL_FOLDER);
-	r = unit_start(UNIT_NAME, &enrol_signal, said);
+	r = unit_start(UNIT_NAME, &enrol_cancel, said);
 	if (r == -ECANCELED)
 		return enrol_ended(e);
 	if (r < 0)
 		return report_failed(&e->report, EXIT_INSTALL,
 			"systemd can't start " UNIT_NAME ": %s", *said ? said : strerror(-r));
 	client_text(e->answer.client_id, id);
-	r = agent_status_wait(id, HELLO_SECONDS, &enrol_signal, &status);
+	r = agent_status_wait(id, HELLO_SECONDS, &enrol_cancel, &status);
 	if (r < 0)
 		return report_no_hello(e, r, &status);
 	report_done(&e->report, UNIT_NAME " runs; its first report was acknowledged");

@@ -46,7 +46,7 @@ static int leave(struct enrol *e, const struct machine_conf *c)
 		.proxy = c->has_proxy ? c->proxy : NULL,
 		.tls = &e->tls,
 		.connect_timeout = LEAVE_SECONDS,
-		.cancel = &enrol_signal };
+		.cancel = &enrol_cancel };
 	int r = parse_conf(e, c, id);
 
 	if (r == 0)
@@ -69,7 +69,7 @@ static void tell_server(struct enrol *e, const struct machine_conf *c)
 
 	report_begin(&e->report, "leave");
 	r = leave(e, c);
-	if (r == 0) {
+	if (r == 0 || contact_is_unknown(&e->contact.error)) {
 		report_done(&e->report, "%s lists this machine as left", c->server);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "enrol/unit.h"
 
 #define SYSTEMCTL_SECONDS 120 /* stopping the agent may take its TimeoutStopSec */
+#define SETTLE_TICKS      60  /* of 50 ms */
 #define STATUS_SIZE       4096
 #define TICK_MS           200 /* how long a signal, or an event that was missed, may wait */
 
@@ -58,6 +59,22 @@ int unit_reload(const char *unit)
 	return systemctl(arguments, NULL, said, sizeof said);
 }
 
+/* systemd that is stopped in the middle of setting up a sandbox leaves folders of its own in /tmp:
+ * an agent that is just being started gets the time to be. */
+static void settle(const char *unit)
+{
+	const char *const state[] = { "show", "--property=SubState", unit, NULL };
+	const struct timespec tick = { .tv_nsec = 50 * 1000 * 1000 };
+	char said[UNIT_SAID_SIZE];
+
+	for (int i = 0; i < SETTLE_TICKS; i++) {
+		if (systemctl(state, NULL, said, sizeof said) < 0 ||
+			strcmp(said, "SubState=start\n") != 0)
+			return;
+		nanosleep(&tick, NULL);
+	}
+}
+
 /* systemctl knows no "if it is there", so only its failure to end a unit that is there counts. */
 int unit_stop(const char *unit)
 {
@@ -66,8 +83,10 @@ int unit_stop(const char *unit)
 	const char *const reset[] = { "reset-failed", unit, NULL };
 	const char *const active[] = { "is-active", unit, NULL };
 	char said[UNIT_SAID_SIZE];
-	int r = systemctl(stop, NULL, said, sizeof said);
+	int r;
 
+	settle(unit);
+	r = systemctl(stop, NULL, said, sizeof said);
 	if (r < 0 && systemctl(active, NULL, said, sizeof said) == 0)
 		return r;
 	/* A unit that has not failed is unknown to reset-failed, which is as well. */
