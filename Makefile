@@ -129,7 +129,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(MUSTER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(call objects,lib/uplink.c $(ENROL_C) $(AGENT_C)): EXTRA_CPPFLAGS := $(CURL_CPPFLAGS)
+$(call objects,lib/uplink.c lib/line.c lib/download.c $(ENROL_C) $(AGENT_C)): EXTRA_CPPFLAGS := $(CURL_CPPFLAGS)
 $(call objects,$(SERVER_C)) $(patsubst %,%.o,$(TESTS)): EXTRA_CPPFLAGS := $(LLHTTP_CPPFLAGS)
 
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
