@@ -81,7 +81,7 @@ sandbox()
 		eval "$BEFORE"
 		"$@"
 		code=$?
-		ls -d /run/muster.* /var/lib/muster.* /var/tmp/muster.* /tmp/muster.?????????? 2>/dev/null
+		ls -d /run/muster.* /var/lib/muster.* /var/tmp/muster.* /tmp/muster.*.?????????? 2>/dev/null
 		exit $code
 	' sh "$@"
 }
@@ -426,6 +426,16 @@ signalled()
 		wait $! || code=$?
 		assert_equal "$code" 143
 		run ! grep /muster. output
+	done
+}
+
+@test "what killed runs have left is removed, what others have or need is not" {
+	script plain.sh "$TOKEN"
+	BEFORE='mkdir -p /run/muster.999999999.abc/in /run/muster.$$.abc /run/muster.x.abc /run/muster.999999998' \
+		run -0 sandbox dash plain.sh
+	refute_output --partial 999999999
+	for kept in "muster.[0-9]*.abc" muster.x.abc muster.999999998; do
+		assert_output --regexp "/run/$kept"
 	done
 }
 
