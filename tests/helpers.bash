@@ -42,8 +42,8 @@
 #   helper_has_told REGEX           whether it has told that
 #   eventually COMMAND…             polls until the command succeeds, at most 10 s
 #   faults_to MACHINE               puts strace into the machine, for:
-#   with_fault FAULT                muster-enrol by hand has this fault injected (strace(1), -e inject=), in its own
-#                                   process, not in those that it runs; without_fault ends that
+#   with_faults FAULT…              muster-enrol by hand has these faults injected (strace(1), -e inject=), in its own
+#                                   process, not in those that it runs; without_faults ends that
 
 bats_load_library bats-support
 bats_load_library bats-assert
@@ -76,7 +76,8 @@ server_starts()
 	[[ -e $MACHINES_RUN/server/muster-server.conf ]] || server_configured
 	server=$MACHINES_RUN/server
 	background "$server/process" "$server/log" "$@" "$BUILD/muster-server" --config "$server/muster-server.conf"
-	eventually server_answers && process_alive "$server/process" || fail "the server doesn't start: $(server_log)"
+	eventually server_answers || fail "the server doesn't answer: $(server_log)"
+	! gone "$server/process" || fail "the server doesn't start: $(server_log)"
 	server_trust
 }
 
@@ -358,15 +359,20 @@ faults_to()
 }
 
 # Leaks can't be looked for under another tracer.
-with_fault()
+with_faults()
 {
+	local fault
+
 	# shellcheck disable=SC2016 # the machine's shell's
 	under=(env ASAN_OPTIONS=detect_leaks=0 sh -c
 		'exec /opt/strace/ld-linux-*.so.* --library-path /opt/strace /opt/strace/strace "$@"'
-		strace -qq -o /dev/null -e "trace=${1%%:*}" -e "inject=$1")
+		strace -qq -o /dev/null)
+	for fault; do
+		under+=(-e "inject=$fault")
+	done
 }
 
-without_fault()
+without_faults()
 {
 	under=()
 }
