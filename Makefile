@@ -75,6 +75,7 @@ AGENT_C  := $(wildcard agent/*.c)
 UNIT_C   := $(wildcard tests/unit/*.c)
 HELPER_C := $(wildcard tests/helpers/*.c)
 HOSTILE_C := $(wildcard tests/helpers/hostility/*.c)
+LOAD_C   := $(wildcard tests/load/*.c)
 MAN      := $(wildcard man/*.[0-9])
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -86,9 +87,9 @@ UNITS    := $(patsubst %.in,$(BUILD)/%,$(wildcard server/*.service.in server/*.s
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_C))
 HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C))
 
-.PHONY: all objects deps demo check format lint install clean tests units
+.PHONY: all objects deps demo check bench format lint install clean tests units
 all: $(PROGRAMS) $(CLIENTS) $(UNITS)
-objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C) $(HOSTILE_C))
+objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C) $(HOSTILE_C) $(LOAD_C))
 
 deps:
 	@installer/deps.sh packages
@@ -179,12 +180,23 @@ $(BUILD)/tests/helpers/hostile: $(call objects,tests/helpers/hostile.c $(HOSTILE
 	$(LINK) $^ $(TEST_LINK)
 $(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
+# The load generator, and the bare work that it is measured against.
+$(BUILD)/tests/load/muster-swarm: $(patsubst %,$(BUILD)/%.o,$(basename $(filter-out tests/load/limits.c,$(LOAD_C)))) \
+	$(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/load/limits: $(BUILD)/tests/load/limits.o $(BUILD)/tests/load/proc.o $(BUILD)/libserver.a $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
 .SECONDARY:
 
 tests: $(TESTS) $(HELPERS)
 
 units: tests
 	@for t in $(TESTS); do echo "== $$t"; "$$t" || exit 1; done
+
+LOAD := $(BUILD)/tests/load/muster-swarm $(BUILD)/tests/load/limits
+bench: deps
+	@$(MAKE) --no-print-directory -s -j2 all $(LOAD)
+	@tests/load/bench $(BUILD) $(if $(QUICK),quick)
 
 SHELL_FILES = $(shell git ls-files | grep -E '\.(sh|bash)$$') $(shell git grep -lE '^#!/(bin/(ba)?sh|usr/bin/env bash)' -- ':!*.bats')
 lint:
