@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -219,9 +220,10 @@ static int take_given(struct listener *l)
 		}
 		if (l->count == LISTEN_MAX)
 			return log_err(-E2BIG, "systemd gave too many sockets");
-		int r = add_socket(l, fd);
+		/* systemd's are blocking: an accept that finds nobody would hold the loop. */
+		int r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : add_socket(l, fd);
 		if (r < 0)
-			return r;
+			return log_err(r, "cannot use a socket that systemd gave");
 	}
 	return n;
 }
