@@ -273,7 +273,7 @@ visible='!/[\x00-\x1f\x7f-\x9f\x{202a}-\x{202e}\x{2066}-\x{2069}\x{2028}\x{2029}
 		1) commands=("token create --note" "") ;;
 		2) commands=("token create --expires" "token show") ;;
 		3) commands=("client list --label" "token revoke") ;;
-		4) commands=("audit list --after" "--socket") ;;
+		4) commands=("installer --token" "audit list --after") ;;
 		esac
 		for command in "${commands[@]}"; do
 			# shellcheck disable=SC2086
@@ -281,6 +281,19 @@ visible='!/[\x00-\x1f\x7f-\x9f\x{202a}-\x{202e}\x{2066}-\x{2069}\x{2028}\x{2029}
 		done
 	done
 	assert_printable said
+}
+
+@test "musterctl refuses what isn't UTF-8, and doesn't leave it out" {
+	before=$(api GET /status | jq .tokens)
+	for option in --label --note --expires --uses; do
+		run -2 musterctl token create "$option" $'a\xff'
+		assert_output --partial "$option"
+		run -2 musterctl token create "$option=$(printf '\xc0\x80')"
+	done
+	run -2 musterctl installer --token $'\xff'
+	run -2 musterctl installer --token - <<<$'0123456789abcde\xff'
+	refute_output --partial "settings()"
+	assert_equal "$(api GET /status | jq .tokens)" "$before"
 }
 
 @test "lists have a line for each thing and no byte to be afraid of, valid JSON, and so have log and audit" {

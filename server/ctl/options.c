@@ -14,10 +14,15 @@ static const struct option *find(
 
 static int set_value(const struct option *o, const char *value)
 {
+	json_t *text = json_string(value); /* NULL: a request can't say it */
+
+	if (!text)
+		return complain(CTL_USAGE, "--%s: this is not UTF-8", o->name);
 	if (o->kind == OPTION_LIST)
-		return json_array_append_new(o->ret.list, json_string(value)) < 0
-			       ? complain(CTL_USAGE, "--%s: this is not UTF-8", o->name)
+		return json_array_append_new(o->ret.list, text) < 0
+			       ? complain(CTL_FAILED, "no memory")
 			       : CTL_OK;
+	json_decref(text);
 	if (*o->ret.value)
 		return complain(CTL_USAGE, "--%s is given twice", o->name);
 	*o->ret.value = value;

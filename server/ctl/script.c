@@ -15,8 +15,10 @@ int script_print(struct ctl *c, const char *token, bool embed)
 	size_t len = 0;
 	int r;
 
-	if (body && token)
-		json_object_set_new(body, "token", json_string(token));
+	if (body && token && json_object_set_new(body, "token", json_string(token)) < 0) {
+		json_decref(body);
+		return complain(CTL_USAGE, "this is not a token: 16 hex digits");
+	}
 	if (!body)
 		return complain(CTL_FAILED, "no memory");
 	r = request_text(c, "/api/v1/installer", body, &text, &len);
