@@ -5,10 +5,14 @@
 #
 #   machine_images        their names, one a line
 #   machine_image NAME    makes it unless it is there, and tells its folder
+#
+# MACHINES_SINCE=bookworm in the environment: no older release boots, its place is taken by that one. For programs that
+# are linked with the C library of the machine they were made on, as sanitized ones are.
 
 declare -gA MACHINE_IMAGES=(
 	[bullseye-wget]="bullseye wget"
 	[bookworm-curl]="bookworm curl"
+	[bookworm-wget]="bookworm wget"
 	[trixie-none]="trixie"
 )
 
@@ -23,8 +27,10 @@ machine_images()
 
 machine_image()
 {
-	local recipe=${MACHINE_IMAGES[$1]:-} cache image
+	local recipe cache image
 
+	[[ ${MACHINES_SINCE:-} != bookworm ]] || set -- "${1/bullseye/bookworm}"
+	recipe=${MACHINE_IMAGES[$1]:-}
 	[[ -n $recipe ]] || machines_fail "no image '$1'; there are: $(machine_images | xargs)" || return
 	cache=${MUSTER_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/muster}/machines
 	image=$({ declare -f image_bootstrap && echo "$recipe $IMAGE_MASKED"; } | sha256sum)

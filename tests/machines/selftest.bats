@@ -7,6 +7,7 @@ bats_load_library bats-assert
 
 setup_file()
 {
+	unset MACHINES_SINCE
 	load machines.bash
 	machines_begin
 	machine_boot eleven bullseye-wget
@@ -22,6 +23,7 @@ teardown_file()
 
 setup()
 {
+	unset MACHINES_SINCE
 	load machines.bash
 }
 
