@@ -220,6 +220,10 @@ static int take_given(struct listener *l)
 		}
 		if (l->count == LISTEN_MAX)
 			return log_err(-E2BIG, "systemd gave too many sockets");
+		/* accept4() is called until nothing is waiting. */
+		int flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+			return log_err(-errno, "cannot use the socket that systemd gave");
 		/* systemd's are blocking: an accept that finds nobody would hold the loop. */
 		int r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : add_socket(l, fd);
 		if (r < 0)
