@@ -15,6 +15,7 @@
 #include "lib/secret.h"
 #include "listener.h"
 #include "log.h"
+#include "poller.h"
 #include "server.h"
 #include "stream.h"
 #include "tls.h"
@@ -247,6 +248,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = deadlines_new(s->loop, stream_expired, &s->deadlines);
 	if (r >= 0)
+		r = poller_new(s->loop, stream_ready, &s->poller);
+	if (r >= 0)
 		r = channels_new(&s->channels);
 	if (r >= 0)
 		r = guesses_new(&s->guesses);
@@ -275,6 +278,7 @@ static void stop(struct server *s)
 	s->guesses = guesses_free(s->guesses);
 	s->channels = channels_free(s->channels);
 	s->deadlines = deadlines_free(s->deadlines);
+	s->poller = poller_free(s->poller);
 	SSL_CTX_free(s->tls);
 	release_clear(&s->release);
 	s->store = store_close(s->store);

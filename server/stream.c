@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include "listener.h"
 #include "log.h"
+#include "poller.h"
 #include "server.h"
 #include "web.h"
 
@@ -25,7 +27,6 @@ struct stream {
 	struct server *server;
 	struct stream *next, **previous; /* all of the server's */
 	SSL *ssl;
-	sd_event_source *source;
 	const struct stream_user *user; /* NULL: nobody's yet */
 	void *owner;
 	struct buffer out;
@@ -47,7 +48,7 @@ static void stream_free(struct stream *s)
 	if (s->user != NULL)
 		s->user->end(s->owner);
 	deadline_clear(&s->deadline);
-	sd_event_source_disable_unref(s->source);
+	poller_remove(s->server->poller, s->fd, s);
 	SSL_free(s->ssl);
 	close(s->fd);
 	buffer_clear(&s->out);
@@ -175,7 +176,7 @@ static void watch(struct stream *s)
 	if (s->wants_out ||
 		(!s->corked && s->state != STREAM_LINGERING && (s->more || s->out.len > 0)))
 		events |= EPOLLOUT;
-	if (events != s->watched && sd_event_source_set_io_events(s->source, events) >= 0)
+	if (events != s->watched && poller_set(s->server->poller, s->fd, events, s) >= 0)
 		s->watched = events;
 }
 
@@ -206,17 +207,14 @@ static void run(struct stream *s)
 		watch(s);
 }
 
-static int on_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
+void stream_ready(void *owner, uint32_t events)
 {
-	struct stream *s = userdata;
+	struct stream *s = owner;
 
-	(void)source;
-	(void)fd;
 	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
 		stream_free(s);
 	else
 		run(s);
-	return 0;
 }
 
 /* ---- for its users */
@@ -237,7 +235,7 @@ int stream_new(struct server *server, int fd, const struct source *source)
 	s->ssl = SSL_new(server->tls);
 	int r = s->ssl != NULL && SSL_set_fd(s->ssl, fd) == 1 ? 0 : -ENOMEM;
 	if (r >= 0)
-		r = sd_event_add_io(server->loop, &s->source, fd, s->watched, on_event, s);
+		r = poller_add(server->poller, fd, s->watched, s);
 	if (r < 0) {
 		stream_free(s);
 		return r;

@@ -55,7 +55,8 @@ struct server *stream_server(const struct stream *s);
 /* Ends all of a server's streams. */
 void streams_end(struct server *server);
 
-/* For deadlines_new(). */
+/* For deadlines_new() and poller_new(). */
 void stream_expired(struct deadline *d);
+void stream_ready(void *owner, uint32_t events);
 
 #endif
