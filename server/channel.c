@@ -225,8 +225,11 @@ static int on_step(void *owner)
 	if (c->in.len == 0)
 		return 0;
 	int r = take_packets(c);
-	if (r >= 0)
-		hold_output(c);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		session_rest(c->session);
+	hold_output(c);
 	return r;
 }
 

@@ -105,7 +105,8 @@ void log_fields(int priority, const char *message, ...)
 	send_fields(priority, message, list);
 }
 
-static void log_text(int priority, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void log_text(
+	int priority, const char *format, va_list arguments)
 {
 	static const char *const none[] = { NULL };
 	char text[TEXT_MAX];
