@@ -75,6 +75,7 @@ AGENT_C  := $(wildcard agent/*.c)
 UNIT_C   := $(wildcard tests/unit/*.c)
 HELPER_C := $(wildcard tests/helpers/*.c)
 HOSTILE_C := $(wildcard tests/helpers/hostility/*.c)
+PEER_C   := $(wildcard tests/helpers/machine/*.c)
 LOAD_C   := $(wildcard tests/load/*.c)
 MAN      := $(wildcard man/*.[0-9])
 
@@ -89,7 +90,7 @@ HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C))
 
 .PHONY: all objects deps demo check bench format lint install clean tests units
 all: $(PROGRAMS) $(CLIENTS) $(UNITS)
-objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C) $(HOSTILE_C) $(LOAD_C))
+objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C) $(HOSTILE_C) $(PEER_C) $(LOAD_C))
 
 deps:
 	@installer/deps.sh packages
@@ -177,6 +178,8 @@ $(BUILD)/tests/unit/enrol-%: $(BUILD)/tests/unit/enrol-%.o $(BUILD)/libenrol.a $
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 $(BUILD)/tests/helpers/hostile: $(call objects,tests/helpers/hostile.c $(HOSTILE_C)) $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/helpers/peer: $(call objects,tests/helpers/peer.c $(PEER_C)) $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 $(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)

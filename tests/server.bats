@@ -595,6 +595,24 @@ cpu_ticks()
 	assert_equal "$(uses_spent)" "$(api GET "/tokens/$token_id" | jq '.clients | length')"
 }
 
+@test "who sends and never reads is read no more; nobody waits for it, and nothing grows" {
+	server_starts
+	token_for 2
+	peer a enrol "$token" >/dev/null
+	peer b enrol "$token" >/dev/null
+	peer a flood 1000000 >flood 3>&- &
+	local flood=$! started
+	while kill -0 "$flood" 2>/dev/null; do
+		started=$(date +%s%N)
+		peer b hello >/dev/null
+		(($(date +%s%N) - started < 1000000000))
+	done
+	run -0 cat flood
+	assert_output --regexp '^taken=[1-9][0-9]*$'
+	((${output#taken=} < 100000))
+	(($(awk '/^VmHWM/ { print $2 }' "/proc/$(cat server.pid)/status") < 200000))
+}
+
 @test "a newer connection of a machine ends the older one" {
 	server_starts
 	token_for 1
