@@ -73,7 +73,7 @@ static int write_client(const struct enrol *e, const char *id)
 	r = buffer_printf(&text, "client=%s\nenrolled=%" PRIu64 "\nserver=%s\nlabels=%s\n", id,
 		e->answer.time, e->options.server, labels);
 	if (r == 0)
-		r = place_write(STATE_FOLDER "/" CLIENT_NAME, text.data, text.len, 0600);
+		r = place_write_in(STATE_FOLDER, CLIENT_NAME, text.data, text.len, 0600);
 	buffer_clear(&text);
 	return r;
 }
@@ -170,14 +170,13 @@ static int install_self(struct enrol *e)
 
 static int copy_key(const char *name)
 {
-	char from[128], to[128], text[8192];
+	char from[128], text[8192];
 	ssize_t len;
 	int r;
 
 	snprintf(from, sizeof from, JOURNAL_FOLDER "/%s", name);
-	snprintf(to, sizeof to, STATE_FOLDER "/%s", name);
 	len = place_read(from, text, sizeof text);
-	r = len < 0 ? (int)len : place_write(to, text, (size_t)len, 0600);
+	r = len < 0 ? (int)len : place_write_in(STATE_FOLDER, name, text, (size_t)len, 0600);
 	explicit_bzero(text, sizeof text);
 	return r;
 }

@@ -117,25 +117,35 @@ static int load(struct journal *j)
 
 /* ---- the folder and its lock */
 
-static int open_folder(bool make)
+/* A link would be followed if root made it; here nothing but the folder will do. */
+static int open_folder(void)
 {
 	int fd = place_folder(JOURNAL_FOLDER);
 	struct stat st;
+	int r = place_look(JOURNAL_FOLDER, &st);
 
-	if (fd == -ENOENT && make) {
-		int r = place_mkdir(JOURNAL_FOLDER, 0700);
-
-		if (r < 0 && r != -EEXIST)
-			return r;
-		fd = place_folder(JOURNAL_FOLDER);
-	}
+	if (fd == -ENOENT && r == 0)
+		return -ENOTDIR; /* a link to nowhere */
 	if (fd < 0)
 		return fd;
-	/* A link would have been followed if root made it; here nothing but the folder will do. */
-	if (place_look(JOURNAL_FOLDER, &st) < 0 || !S_ISDIR(st.st_mode)) {
+	if (r == 0 && !S_ISDIR(st.st_mode))
+		r = -ENOTDIR;
+	if (r < 0)
 		close(fd);
-		return -ENOTDIR;
-	}
+	return r < 0 ? r : fd;
+}
+
+/* What was made here goes again when it can't be opened. */
+static int make_folder(void)
+{
+	int made = place_mkdir(JOURNAL_FOLDER, 0700);
+	int fd;
+
+	if (made < 0 && made != -EEXIST)
+		return made;
+	fd = open_folder();
+	if (fd < 0 && made == 0 && place_remove_folder(JOURNAL_FOLDER) < 0)
+		return -ENOTEMPTY;
 	return fd;
 }
 
@@ -151,8 +161,10 @@ static bool is_current(int fd)
 static int lock(bool make)
 {
 	for (;;) {
-		int fd = open_folder(make);
+		int fd = open_folder();
 
+		if (fd == -ENOENT && make)
+			fd = make_folder();
 		if (fd < 0)
 			return fd;
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -178,8 +190,11 @@ int journal_open(struct journal *j, bool make)
 		return r;
 	}
 	r = load(j);
-	if (r < 0)
+	if (r < 0) {
+		if (place_remove_folder(JOURNAL_FOLDER) == 0)
+			forget(j); /* it was empty, or just made */
 		journal_close(j);
+	}
 	return r;
 }
 

@@ -260,8 +260,12 @@ int place_mkdir(const char *path, mode_t mode)
 	if (mkdirat(folder, name, 0700) < 0)
 		return -errno;
 	made = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (made < 0 || fchmod(made, mode) < 0)
-		return -errno;
+	if (made < 0 || fchmod(made, mode) < 0) {
+		int r = -errno;
+
+		unlinkat(folder, name, AT_REMOVEDIR);
+		return r;
+	}
 	return 0;
 }
 
@@ -357,11 +361,16 @@ ssize_t place_read(const char *path, char *ret, size_t size)
 /* ---- removing */
 
 /* Nothing there, nor a folder where it could be, is as good as removed. */
+static bool is_nowhere(int r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ELOOP;
+}
+
 static int removed(int result)
 {
-	if (result == 0)
+	if (result == 0 || is_nowhere(-errno))
 		return 0;
-	return errno == ENOENT ? 0 : errno == EEXIST ? -ENOTEMPTY : -errno;
+	return errno == EEXIST ? -ENOTEMPTY : -errno;
 }
 
 static int remove_at(const char *path, int flags)
@@ -371,7 +380,7 @@ static int remove_at(const char *path, int flags)
 	int folder = parent(path, &name);
 
 	if (folder < 0)
-		return folder == -ENOENT ? 0 : folder;
+		return is_nowhere(folder) ? 0 : folder;
 	return removed(unlinkat(folder, name, flags));
 }
 
@@ -425,9 +434,30 @@ int place_wipe_in(const char *path, const char *name)
 	int folder = open_foreign(path);
 
 	if (folder < 0)
-		return folder == -ENOENT ? 0 : folder;
+		return is_nowhere(folder) ? 0 : folder;
 	overwrite(folder, name);
 	return removed(unlinkat(folder, name, 0));
+}
+
+int place_write_in(const char *path, const char *name, const void *data, size_t len, mode_t mode)
+{
+	struct stat st;
+	scoped(closep)
+	int folder = open_foreign(path);
+	scoped(closep)
+	int fd = folder < 0 ? folder : create_in(folder, name, mode);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = fstat(folder, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
+	if (r == 0)
+		r = write_all(fd, data, len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(folder, name, 0);
+	return r;
 }
 
 int place_claim_in(const char *path, const char *name)
@@ -492,7 +522,7 @@ int place_remove_tree(const char *path)
 	int folder = parent(path, &name);
 
 	if (folder < 0)
-		return folder == -ENOENT ? 0 : folder;
+		return is_nowhere(folder) ? 0 : folder;
 	if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return removed(-1);
 	return remove_entry(folder, name, st.st_dev, DEPTH_MAX);

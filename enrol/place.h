@@ -45,9 +45,11 @@ int place_remove_folder(const char *path) must_use; /* -ENOTEMPTY */
 /* With all that is below it on the same file system; its own content may be anybody's. */
 int place_remove_tree(const char *path) must_use;
 
-/* Files in a folder that may belong to anybody (a service's state) but lies in one of root's. wipe:
- * overwritten with zeros and removed; claim: made root's own, mode 0600 (-EMLINK: has other names).
- */
+/* Files in a folder that may belong to anybody (a service's state) but lies in one of root's.
+ * write: as place_write(), and it belongs to the folder's owner; wipe: overwritten with zeros and
+ * removed; claim: made root's own, mode 0600 (-EMLINK: has other names). */
+int place_write_in(const char *folder, const char *name, const void *data, size_t len, mode_t mode)
+	must_use;
 int place_wipe_in(const char *folder, const char *name) must_use;
 int place_claim_in(const char *folder, const char *name) must_use;
 

@@ -149,13 +149,38 @@ static int check_foreign(struct enrol *e)
 	return 0;
 }
 
+/* Folders that are there are used, if they are that and root's; a link to nowhere is neither. */
+static int check_folders(struct enrol *e)
+{
+	static const char *const paths[] = { PROGRAM_FOLDER, CONF_FOLDER, UNIT_FOLDER,
+		PRIVATE_FOLDER };
+	struct stat st;
+	int r;
+
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		r = place_folder(paths[i]);
+		if (r >= 0)
+			close(r);
+		else if (r == -ENOENT && place_look(paths[i], &st) == 0)
+			r = -ENOTDIR;
+		if (r < 0 && r != -ENOENT)
+			return enrol_failed(e, EXIT_UNSUPPORTED, r, "cannot use", paths[i]);
+	}
+	r = place_look(STATE_FOLDER, &st);
+	if (r == 0 && !S_ISDIR(st.st_mode))
+		return enrol_failed(e, EXIT_UNSUPPORTED, -ENOTDIR, "cannot use", STATE_FOLDER);
+	return 0;
+}
+
 static int check_here(struct enrol *e)
 {
 	struct machine_conf c;
+	int code;
 
 	if (machine_conf_read(&c) == 0)
 		return report_enrolled(e, &c);
-	return check_foreign(e);
+	code = check_folders(e);
+	return code != 0 ? code : check_foreign(e);
 }
 
 /* ---- an earlier run that was cut off */

@@ -53,12 +53,16 @@ int enrol_explain(struct enrol *e, const struct contact_error *error)
 
 int enrol_failed(struct enrol *e, int code, int r, const char *what, const char *path)
 {
-	const char *why = r == -EPERM ? "it, or a folder above it, can be changed by others than "
-					"root"
-			  : r == -EEXIST ? "something is there already"
-			  : r == -ENOSPC ? "the disk is full"
-					 : strerror(-r);
+	const char *why = strerror(-r);
 
+	if (r == -EPERM)
+		why = "it, or a folder above it, can be changed by others than root";
+	else if (r == -EEXIST)
+		why = "something is there already";
+	else if (r == -ENOTDIR)
+		why = "something that is no folder is there";
+	else if (r == -ENOSPC)
+		why = "the disk is full";
 	return report_failed(
 		&e->report, code, "%s%s%s: %s", what, path ? " " : "", path ? path : "", why);
 }

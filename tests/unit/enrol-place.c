@@ -248,6 +248,27 @@ static void wiping_zeroes_the_file_and_no_other(void **state)
 	holds("mine", "before");
 }
 
+static void a_file_in_anothers_folder_is_written_for_its_owner_and_nowhere_else(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	put("mine", "before");
+	assert_int_equal(mkdir("state", 0700), 0);
+	assert_int_equal(symlink("../mine", "state/link"), 0);
+	assert_int_equal(symlink("state", "link"), 0);
+	assert_int_equal(chown("state", OTHER, OTHER), 0);
+	assert_int_equal(place_write_in(at("state"), "key", "x", 1, 0600), 0);
+	assert_int_equal(lstat("state/key", &st), 0);
+	assert_int_equal(st.st_uid, OTHER);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(place_write_in(at("state"), "link", "x", 1, 0600), -EEXIST);
+	assert_int_equal(place_write_in(at("state"), "key", "y", 1, 0600), -EEXIST);
+	assert_true(place_write_in(at("link"), "other", "x", 1, 0600) < 0);
+	assert_false(is_there("state/other"));
+	holds("mine", "before");
+}
+
 static void a_key_is_claimed_but_no_other_file_through_it(void **state)
 {
 	struct stat st;
@@ -296,5 +317,6 @@ UNIT(in_folder(a_file_is_written_with_its_mode), in_folder(nothing_that_is_there
 	in_folder(removing_what_is_not_there_is_fine),
 	in_folder(a_tree_is_removed_but_nothing_that_links_in_it_lead_to),
 	in_folder(wiping_zeroes_the_file_and_no_other),
+	in_folder(a_file_in_anothers_folder_is_written_for_its_owner_and_nowhere_else),
 	in_folder(a_key_is_claimed_but_no_other_file_through_it),
 	in_folder(a_path_that_is_none_is_refused))
