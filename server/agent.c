@@ -61,29 +61,51 @@ static int busy(struct channel *c, uint64_t sequence)
 		"the server can't use its database now: try again later");
 }
 
-int agent_hello(struct channel *c, const struct message *m)
+static int take_hello(struct channel *c, uint64_t sequence, const struct hello *hello)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
-	struct hello hello;
 	char address[ADDRESS_SIZE];
+
+	int r = check_client(c, sequence, &client);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (turn_enter(c->server->turn) < 0)
+		return busy(c, sequence);
+	source_text(stream_source(c->stream), address);
+	r = store_client_hello(c->server->store, c->id, hello, address);
+	if (r < 0)
+		return channel_store_failed(c, r);
+	if (!c->listed)
+		log_first_hello(c, hello);
+	channel_connected(c);
+	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
+	return channel_ack(c, sequence, true);
+}
+
+void agent_beat(struct channel *c, const struct beat *b)
+{
+	if (take_hello(c, b->sequence, &b->hello) < 0)
+		stream_end(c->stream);
+	else
+		channel_hold(c);
+}
+
+int agent_hello(struct channel *c, const struct message *m)
+{
+	struct beats *beats = c->server->beats;
+	struct hello hello;
 
 	int r = hello_decode(m->body, m->len, &hello);
 	if (r < 0)
 		return channel_nack_body(c, m->sequence, r);
-	r = check_client(c, m->sequence, &client);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	if (turn_enter(c->server->turn) < 0)
-		return busy(c, m->sequence);
-	source_text(stream_source(c->stream), address);
-	r = store_client_hello(c->server->store, c->id, &hello, address);
-	if (r < 0)
-		return channel_store_failed(c, r);
 	if (!c->listed)
-		log_first_hello(c, &hello);
-	channel_connected(c);
-	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
-	return channel_ack(c, m->sequence, true);
+		return take_hello(c, m->sequence, &hello);
+	if (c->beat != NULL)
+		beats_flush(beats);
+	if (!c->listed) /* not any more */
+		return 0;
+	beats_add(beats, c, m->sequence, &hello);
+	return 0;
 }
 
 int agent_leave(struct channel *c, const struct message *m)
@@ -92,6 +114,8 @@ int agent_leave(struct channel *c, const struct message *m)
 
 	if (m->len != 0)
 		return channel_nack_body(c, m->sequence, -EBADMSG);
+	if (c->beat != NULL) /* said before, so taken before */
+		beats_flush(c->server->beats);
 	if (turn_enter(c->server->turn) < 0)
 		return busy(c, m->sequence);
 	int r = store_client_leave(c->server->store, c->id, &withdrawn);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "beats.h"
 #include "enrol.h"
 #include "lib/packet.h"
 #include "lib/secret.h"
@@ -180,7 +181,7 @@ static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
 }
 
 /* Everything that a channel writes waits for the turn's end, if the turn has changed anything. */
-static void hold_output(struct channel *c)
+void channel_hold(struct channel *c)
 {
 	if (stream_out(c->stream)->len == 0)
 		return;
@@ -229,7 +230,7 @@ static int on_step(void *owner)
 		return r;
 	if (r == 0)
 		session_rest(c->session);
-	hold_output(c);
+	channel_hold(c);
 	return r;
 }
 
@@ -244,6 +245,7 @@ static void channel_free(struct channel *c)
 {
 	unlist(c);
 	turn_forget(&c->held);
+	beats_forget(c);
 	session_free(c->session);
 	buffer_clear(&c->in);
 	free(c);
@@ -289,7 +291,7 @@ int channel_start(
 		stream_deadline(stream, DEADLINE_REQUEST, s->config.request_timeout);
 	else
 		stream_deadline(stream, DEADLINE_IDLE, config_idle_timeout(&s->config));
-	hold_output(c);
+	channel_hold(c);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "stream.h"
 #include "turn.h"
 
+struct beat;
 struct server;
 struct channels; /* the connected machines: those whose HELLO has been taken */
 
@@ -35,6 +36,7 @@ struct channel {
 	struct session *session;
 	struct buffer in; /* a packet that is not complete yet; mostly nothing */
 	struct held held;
+	struct beat *beat; /* a heartbeat that waits, or NULL (beats.h) */
 	enum standing standing;
 	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
 	struct channel *next;       /* in the table of the connected */
@@ -52,6 +54,10 @@ void channel_connected(struct channel *c);
 void channel_end_others(struct channel *c);
 /* No more is taken on it; it ends when its answers have been sent. */
 void channel_finish(struct channel *c);
+
+/* What has been answered is held until the turn has committed. For answers that are made outside of
+ * the channel's own event; there it happens anyway. */
+void channel_hold(struct channel *c);
 
 /* Answers, for the handlers; negative: the channel must end. */
 int channel_send(struct channel *c, enum op op, const void *body, size_t len) must_use;

@@ -9,6 +9,8 @@
 #include <systemd/sd-daemon.h>
 
 #include "admin/control.h"
+#include "agent.h"
+#include "beats.h"
 #include "channel.h"
 #include "enrol.h"
 #include "guesses.h"
@@ -250,6 +252,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = poller_new(s->loop, stream_ready, &s->poller);
 	if (r >= 0)
+		r = beats_new(s->loop, agent_beat, &s->beats);
+	if (r >= 0)
 		r = channels_new(&s->channels);
 	if (r >= 0)
 		r = guesses_new(&s->guesses);
@@ -277,6 +281,7 @@ static void stop(struct server *s)
 	s->guess_timer = sd_event_source_disable_unref(s->guess_timer);
 	s->guesses = guesses_free(s->guesses);
 	s->channels = channels_free(s->channels);
+	s->beats = beats_free(s->beats);
 	s->deadlines = deadlines_free(s->deadlines);
 	s->poller = poller_free(s->poller);
 	SSL_CTX_free(s->tls);

@@ -15,6 +15,7 @@
 struct channels;  /* channel.h: the connected machines */
 struct guesses;   /* guesses.h: the rate limit on wrong tokens */
 struct deadlines; /* deadline.h: one timer for all connections */
+struct beats;     /* beats.h: heartbeats that wait */
 struct poller;    /* poller.h: the connections' sockets */
 struct stream;    /* stream.h: every accepted connection */
 struct control;   /* admin/control.h: the control socket and its API */
@@ -33,6 +34,7 @@ struct server {
 	struct listener *listeners; /* listener.h */
 	struct deadlines *deadlines;
 	struct poller *poller;
+	struct beats *beats;
 	struct stream *streams;
 	sd_event_source *guess_timer; /* enrol.h: armed while there are wrong tokens to tell of */
 	uint64_t started;             /* store_now() */
