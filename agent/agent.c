@@ -12,6 +12,7 @@
 #include "agent/log.h"
 #include "agent/memory.h"
 #include "agent/multi.h"
+#include "agent/orders.h"
 #include "agent/setup.h"
 #include "agent/status.h"
 #include "lib/backoff.h"
@@ -35,6 +36,7 @@ struct agent {
 	struct multi *multi;
 	const struct agent_paths *paths;
 	struct setup *setup;
+	struct orders *orders;
 	struct backoff backoff;
 
 	sd_event_source *timer; /* the one timer, for the one next thing */
@@ -137,6 +139,8 @@ static void disconnect(struct agent *a)
 	a->io = sd_event_source_disable_unref(a->io);
 	(void)sd_event_source_set_enabled(a->unread, SD_EVENT_OFF);
 	a->session = session_free(a->session);
+	if (a->orders)
+		orders_forget(a->orders);
 	if (a->uplink)
 		multi_remove(a->multi, uplink_handle(a->uplink));
 	a->uplink = uplink_free(a->uplink);
@@ -200,6 +204,7 @@ static void say_hello(struct agent *a)
 	struct hello hello;
 
 	greeting_gather(&hello);
+	hello.holdings = *orders_holdings(a->orders);
 	arm(a, ANSWER_WAIT, on_silence);
 	seal(a, OP_HELLO, body, hello_encode(&hello, body, sizeof body), &a->awaited);
 }
@@ -284,9 +289,31 @@ static void on_unknown(struct agent *a, const struct message *m)
 	seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
 }
 
+static void on_config(struct agent *a, const struct message *m)
+{
+	orders_take(a->orders, m);
+}
+
+/* The answer to a CONFIG; the connection that it came on is still there. */
+static void on_verdict(void *userdata, uint64_t sequence, const struct verdict *v)
+{
+	struct agent *a = userdata;
+	struct nack nack = { .sequence = sequence, .code = v->code, .subject = v->subject };
+	struct ack ack = { .sequence = sequence, .subject = v->subject };
+	uint8_t body[1024];
+
+	memcpy(nack.text, v->text, sizeof nack.text);
+	if (v->code)
+		seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
+	else
+		seal(a, OP_ACK, body, ack_encode(&ack, body, sizeof body), NULL);
+	watch(a);
+}
+
 typedef void handler(struct agent *a, const struct message *m);
 
 static handler *const handlers[] = {
+	[OP_CONFIG] = on_config,
 	[OP_ACK] = on_ack,
 	[OP_NACK] = on_nack,
 };
@@ -471,6 +498,8 @@ int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **r
 		use_setup(a, s);
 		r = prepare_loop(a);
 	}
+	if (r == 0)
+		r = orders_new(event, paths->state, on_verdict, a, &a->orders);
 	if (r < 0) {
 		agent_free(a);
 		return r;
@@ -486,6 +515,7 @@ struct agent *agent_free(struct agent *a)
 	if (!a)
 		return NULL;
 	disconnect(a);
+	orders_free(a->orders);
 	multi_free(a->multi);
 	sd_event_source_disable_unref(a->timer);
 	sd_event_source_disable_unref(a->unread);

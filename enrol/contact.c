@@ -146,6 +146,14 @@ static const char *advice_of(const struct nack *n)
 	case NACK_NOT_ENROLLED:
 	case NACK_REVOKED:
 	case NACK_SUSPENDED:
+	case NACK_HASH: /* this and those below are a machine's to say */
+	case NACK_OLDER:
+	case NACK_FULL:
+	case NACK_STORAGE:
+	case NACK_CHECK:
+	case NACK_APPLY:
+	case NACK_RESTORE:
+	case NACK_HOOK:
 		break;
 	}
 	return "";
@@ -168,6 +176,14 @@ static int exit_of_nack(const struct nack *n)
 	case NACK_NOT_ENROLLED:
 	case NACK_REVOKED:
 	case NACK_SUSPENDED:
+	case NACK_HASH: /* this and those below are a machine's to say */
+	case NACK_OLDER:
+	case NACK_FULL:
+	case NACK_STORAGE:
+	case NACK_CHECK:
+	case NACK_APPLY:
+	case NACK_RESTORE:
+	case NACK_HOOK:
 		break;
 	}
 	return EXIT_NOT_AUTHENTIC;

@@ -180,6 +180,7 @@ ssize_t hello_encode(const struct hello *h, void *ret, size_t size)
 	write_u64(&w, h->time);
 	write_u64(&w, h->uptime);
 	facts_write(&w, &h->facts);
+	holdings_write(&w, &h->holdings);
 	return write_end(&w);
 }
 
@@ -195,6 +196,7 @@ int hello_decode(const void *body, size_t len, struct hello *ret)
 	h.time = read_u64(&r);
 	h.uptime = read_u64(&r);
 	facts_read(&r, &h.facts);
+	holdings_read(&r, &h.holdings);
 	if (read_end(&r) < 0)
 		return -EBADMSG;
 	*ret = h;
@@ -209,6 +211,7 @@ ssize_t ack_encode(const struct ack *a, void *ret, size_t size)
 	write_u64(&w, a->sequence);
 	write_u64(&w, a->time);
 	write_u32(&w, a->heartbeat);
+	subject_write(&w, &a->subject);
 	return write_end(&w);
 }
 
@@ -223,6 +226,7 @@ int ack_decode(const void *body, size_t len, struct ack *ret)
 	a.sequence = read_u64(&r);
 	a.time = read_u64(&r);
 	a.heartbeat = read_u32(&r);
+	subject_read(&r, &a.subject);
 	if (read_end(&r) < 0)
 		return -EBADMSG;
 	*ret = a;
@@ -238,6 +242,7 @@ ssize_t nack_encode(const struct nack *n, void *ret, size_t size)
 	write_u16(&w, n->code);
 	write_u32(&w, n->retry);
 	write_text2(&w, n->text);
+	subject_write(&w, &n->subject);
 	return write_end(&w);
 }
 
@@ -253,6 +258,7 @@ int nack_decode(const void *body, size_t len, struct nack *ret)
 	n.code = read_u16(&r);
 	n.retry = read_u32(&r);
 	read_text2(&r, n.text, sizeof n.text);
+	subject_read(&r, &n.subject);
 	if (read_end(&r) < 0)
 		return -EBADMSG;
 	*ret = n;
@@ -274,6 +280,14 @@ const char *nack_name(uint16_t code)
 		[NACK_NOT_ENROLLED] = "not enrolled",
 		[NACK_REVOKED] = "revoked",
 		[NACK_SUSPENDED] = "suspended",
+		[NACK_HASH] = "content not of its hash",
+		[NACK_OLDER] = "older than what it holds",
+		[NACK_FULL] = "too many configurations",
+		[NACK_STORAGE] = "cannot be stored",
+		[NACK_CHECK] = "refused by its check",
+		[NACK_APPLY] = "hook failed",
+		[NACK_RESTORE] = "hook failed, twice",
+		[NACK_HOOK] = "hook cannot run",
 	};
 
 	return code < COUNT(names) && names[code] ? names[code] : "refused";

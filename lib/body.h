@@ -11,6 +11,7 @@
 #include "facts.h"
 #include "identity.h"
 #include "label.h"
+#include "order.h"
 #include "pin.h"
 #include "token.h"
 
@@ -58,6 +59,7 @@ struct hello {
 	uint64_t time;
 	uint64_t uptime; /* seconds */
 	struct facts facts;
+	struct holdings holdings;
 };
 
 /* ACK: done. From the server to a HELLO it also tells the time and the heartbeat, otherwise these
@@ -66,6 +68,7 @@ struct ack {
 	uint64_t sequence; /* of the message acknowledged */
 	uint64_t time;
 	uint32_t heartbeat;
+	struct subject subject;
 };
 
 /* NACK: not done, and why. */
@@ -82,6 +85,15 @@ enum nack_code {
 	NACK_NOT_ENROLLED = 21,
 	NACK_REVOKED = 22,
 	NACK_SUSPENDED = 23,
+	/* From a machine, to a CONFIG: */
+	NACK_HASH = 32,    /* the content is not of its hash */
+	NACK_OLDER = 33,   /* it holds a later revision */
+	NACK_FULL = 34,    /* it holds HOLDINGS_MAX configurations already */
+	NACK_STORAGE = 35, /* it can't be stored */
+	NACK_CHECK = 36,   /* the machine's own check refused it */
+	NACK_APPLY = 37,   /* the machine's own hook failed; what was before is applied again */
+	NACK_RESTORE = 38, /* the same, and what was before could not be applied either */
+	NACK_HOOK = 39,    /* the machine's hook can't be run */
 };
 
 struct nack {
@@ -89,6 +101,7 @@ struct nack {
 	uint16_t code;  /* enum nack_code, or one of a later version */
 	uint32_t retry; /* seconds, 0: don't */
 	char text[513];
+	struct subject subject;
 };
 
 ssize_t token_query_encode(const struct token_query *q, void *ret, size_t size) must_use;

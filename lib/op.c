@@ -7,7 +7,7 @@
 #define BODY_MORE 8192u
 
 static const struct op_row rows[] = {
-	[OP_HELLO] = { "HELLO", .from_client = true, .largest = BODY_FEW },
+	[OP_HELLO] = { "HELLO", .from_client = true, .largest = BODY_MORE },
 	[OP_MSG] = { "MSG", .from_client = true, .largest = BODY_MAX },
 	[OP_CONFIG] = { "CONFIG", .from_server = true, .largest = BODY_MAX },
 	[OP_RESET] = { "RESET", .from_server = true, .largest = BODY_FEW },

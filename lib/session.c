@@ -83,6 +83,11 @@ const uint8_t *session_peer(const struct session *s)
 	return s->peer_known ? s->peer : NULL;
 }
 
+const uint8_t *session_binding(const struct session *s)
+{
+	return s->binding;
+}
+
 void session_rest(struct session *s)
 {
 	if (!s->in_parts)
@@ -287,7 +292,13 @@ static int take_message(struct session *s, uint8_t op, struct message *ret)
 	memcpy(s->peer, key, PUBLIC_KEY_SIZE);
 	s->peer_known = true;
 	s->received = sequence;
-	*ret = (struct message){ .op = op, .sequence = sequence, .body = body, .len = len };
+	*ret = (struct message){ .op = op,
+		.sequence = sequence,
+		.body = body,
+		.len = len,
+		.signed_bytes = s->in.data,
+		.signed_len = HEAD_SIZE + len,
+		.signature = signature };
 	return 1;
 }
 

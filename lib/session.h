@@ -37,6 +37,9 @@ struct message {
 	uint64_t sequence;
 	const uint8_t *body;
 	size_t len;
+	const uint8_t *signed_bytes; /* what session_digest() was made of */
+	size_t signed_len;
+	const uint8_t *signature; /* SIGNATURE_SIZE */
 };
 
 int session_new(const struct session_setup *setup, struct session **ret) must_use;
@@ -61,6 +64,9 @@ int session_seal(struct session *s, enum op op, const void *body, size_t len, st
  * signature; -EILSEQ: wrong sequence number or client id; -ESHUTDOWN: it failed before. */
 int session_open(struct session *s, const uint8_t *packet, size_t len, struct message *ret)
 	must_use;
+
+/* The TLS connection that the session is bound to: BINDING_SIZE bytes, live as long as s. */
+const uint8_t *session_binding(const struct session *s);
 
 /* The last message has been dealt with: gives its memory back. For sessions that will be idle. */
 void session_rest(struct session *s);

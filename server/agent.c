@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 
+#include "configs.h"
 #include "log.h"
 #include "server.h"
 
@@ -78,6 +79,9 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	if (!c->listed)
 		log_first_hello(c, hello);
 	channel_connected(c);
+	r = configs_hello(c, &hello->holdings);
+	if (r < 0)
+		return r == -ETIMEDOUT ? r : channel_store_failed(c, r);
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
 	return channel_ack(c, sequence, true);
 }

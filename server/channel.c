@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "beats.h"
+#include "configs.h"
 #include "enrol.h"
 #include "lib/packet.h"
 #include "lib/secret.h"
@@ -87,12 +88,21 @@ size_t channels_count(const struct channels *all)
 	return all->count;
 }
 
+void channels_each(
+	struct channels *all, void (*visit)(void *userdata, struct channel *c), void *userdata)
+{
+	for (size_t i = 0; i < SLOTS; i++)
+		for (struct channel *c = all->slots[i]; c != NULL; c = c->next)
+			visit(userdata, c);
+}
+
 void channel_end_others(struct channel *c)
 {
 	struct channel *other = find(c->server->channels, c->id);
 
 	if (other == NULL || other == c)
 		return;
+	configs_forget(other);
 	unlist(other);
 	stream_end(other->stream);
 }
@@ -122,6 +132,8 @@ static const struct rule {
 	{ OP_TOKEN, STANDING_ANONYMOUS, enrol_token },
 	{ OP_ENROL, STANDING_ANONYMOUS, enrol_machine },
 	{ OP_HELLO, STANDING_ENROLLED, agent_hello },
+	{ OP_ACK, STANDING_ENROLLED, configs_ack },
+	{ OP_NACK, STANDING_ENROLLED, configs_nack },
 	{ OP_LEAVE, STANDING_NEW | STANDING_ENROLLED, agent_leave },
 };
 
@@ -243,6 +255,7 @@ static int on_input(void *owner, const uint8_t *data, size_t len)
 
 static void channel_free(struct channel *c)
 {
+	configs_forget(c);
 	unlist(c);
 	turn_forget(&c->held);
 	beats_forget(c);
@@ -297,6 +310,7 @@ int channel_start(
 
 void channel_finish(struct channel *c)
 {
+	configs_forget(c);
 	unlist(c);
 	c->standing = STANDING_OVER;
 	stream_finish(c->stream);

@@ -16,18 +16,35 @@
 
 struct beat;
 struct server;
+struct channel;
 struct channels; /* the connected machines: those whose HELLO has been taken */
 
 int channels_new(struct channels **ret) must_use;
 struct channels *channels_free(struct channels *c);
 bool channels_connected(const struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
 size_t channels_count(const struct channels *c);
+/* Every connected machine's; none may end meanwhile. */
+void channels_each(
+	struct channels *c, void (*visit)(void *userdata, struct channel *channel), void *userdata);
 
 enum standing {
 	STANDING_ANONYMOUS = 1, /* showed no TLS key */
 	STANDING_NEW = 2,       /* the same, but it has enrolled on this channel */
 	STANDING_ENROLLED = 4,  /* showed the TLS key of a client */
 	STANDING_OVER = 8,      /* has left */
+};
+
+/* The one configuration that is under way to the machine, or the place in the queue for one;
+ * configs.h. */
+struct order_queue {
+	struct channel *next, **previous;
+	uint64_t sequence; /* of the CONFIG that has not been answered; 0: none */
+	uint64_t sent;     /* store_now() */
+	uint64_t revision;
+	uint32_t charged; /* bytes */
+	uint8_t kind;     /* enum order_kind */
+	char name[CONFIG_NAME_SIZE];
+	uint8_t hash[CONFIG_HASH_SIZE];
 };
 
 struct channel {
@@ -37,6 +54,7 @@ struct channel {
 	struct buffer in; /* a packet that is not complete yet; mostly nothing */
 	struct held held;
 	struct beat *beat; /* a heartbeat that waits, or NULL (beats.h) */
+	struct order_queue order;
 	enum standing standing;
 	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
 	struct channel *next;       /* in the table of the connected */

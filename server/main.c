@@ -12,6 +12,7 @@
 #include "agent.h"
 #include "beats.h"
 #include "channel.h"
+#include "configs.h"
 #include "enrol.h"
 #include "guesses.h"
 #include "lib/secret.h"
@@ -258,6 +259,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = guesses_new(&s->guesses);
 	if (r >= 0)
+		r = configs_start(s);
+	if (r >= 0)
 		r = enrol_start(s);
 	if (r < 0)
 		return r;
@@ -280,6 +283,7 @@ static void stop(struct server *s)
 	s->listeners = listener_free(s->listeners);
 	s->guess_timer = sd_event_source_disable_unref(s->guess_timer);
 	s->guesses = guesses_free(s->guesses);
+	configs_stop(s);
 	s->channels = channels_free(s->channels);
 	s->beats = beats_free(s->beats);
 	s->deadlines = deadlines_free(s->deadlines);

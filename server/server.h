@@ -18,6 +18,7 @@ struct deadlines; /* deadline.h: one timer for all connections */
 struct beats;     /* beats.h: heartbeats that wait */
 struct poller;    /* poller.h: the connections' sockets */
 struct stream;    /* stream.h: every accepted connection */
+struct configs;   /* configs.h: configurations under way */
 struct control;   /* admin/control.h: the control socket and its API */
 
 struct server {
@@ -30,6 +31,7 @@ struct server {
 	SSL_CTX *tls;
 	struct channels *channels;
 	struct guesses *guesses;
+	struct configs *configs;
 	struct control *control;
 	struct listener *listeners; /* listener.h */
 	struct deadlines *deadlines;

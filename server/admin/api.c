@@ -9,7 +9,7 @@
 
 struct route {
 	enum http_method method;
-	const char *path; /* {id} stands for one part */
+	const char *path; /* {id} and {name} stand for one part */
 	void (*handler)(struct api_call *c);
 };
 
@@ -24,6 +24,13 @@ static const struct route routes[] = {
 	{ HTTP_METHOD_GET, "/api/v1/audit", api_audit_list },
 	{ HTTP_METHOD_GET, "/api/v1/audit/verify", api_audit_verify },
 	{ HTTP_METHOD_POST, "/api/v1/installer", api_installer },
+	{ HTTP_METHOD_POST, "/api/v1/configs", api_config_push },
+	{ HTTP_METHOD_GET, "/api/v1/configs", api_config_list },
+	{ HTTP_METHOD_GET, "/api/v1/configs/{name}", api_config_show },
+	{ HTTP_METHOD_GET, "/api/v1/configs/{name}/history", api_config_history },
+	{ HTTP_METHOD_GET, "/api/v1/configs/{name}/status", api_config_status },
+	{ HTTP_METHOD_POST, "/api/v1/configs/{name}/rollback", api_config_rollback },
+	{ HTTP_METHOD_POST, "/api/v1/configs/{name}/remove", api_config_remove },
 };
 
 static const char *const method_names[] = {
@@ -31,26 +38,30 @@ static const char *const method_names[] = {
 	[HTTP_METHOD_POST] = "POST",
 };
 
-/* Ids have letters, digits and dashes; nothing is decoded, so nothing can look like one. */
+/* Ids have letters, digits and dashes, names dots and underscores too; nothing is decoded, so
+ * nothing can look like one. */
+static const char id_characters[] =
+	"-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+static const char name_characters[] = "-._0123456789abcdefghijklmnopqrstuvwxyz";
+
 static bool match(const char *pattern, const char *path, char ret_id[static API_ID_SIZE])
 {
 	size_t len = 0;
 
 	*ret_id = '\0';
 	while (*pattern) {
-		if (strncmp(pattern, "{id}", 4) != 0) {
+		if (*pattern != '{') {
 			if (*pattern++ != *path++)
 				return false;
 			continue;
 		}
-		while (strchr("-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-			       *path) &&
-			*path && len + 1 < API_ID_SIZE)
-			ret_id[len++] = *path++;
-		ret_id[len] = '\0';
-		if (len == 0)
+		len = strspn(path, pattern[1] == 'n' ? name_characters : id_characters);
+		if (len == 0 || len >= API_ID_SIZE)
 			return false;
-		pattern += 4;
+		memcpy(ret_id, path, len);
+		ret_id[len] = '\0';
+		path += len;
+		pattern = strchr(pattern, '}') + 1;
 	}
 	return *path == '\0';
 }
@@ -105,14 +116,23 @@ static bool is_json(const char *content_type)
 	       strncasecmp(content_type, "application/json", len) == 0;
 }
 
+static size_t body_max(const struct route *r)
+{
+	return r->handler == api_config_push ? API_CONTENT_MAX : API_BODY_MAX;
+}
+
 /* A body is one JSON object, and only a POST has one. */
-static bool read_body(struct api_call *c)
+static bool read_body(struct api_call *c, size_t limit)
 {
 	const struct http_request *q = c->request;
 	json_error_t error;
 
 	if (q->body_len == 0)
 		return true;
+	if (q->body_len > limit) {
+		answer_refuse(c, 413, "bad-request", "the body is longer than %zu bytes", limit);
+		return false;
+	}
 	if (q->method != HTTP_METHOD_POST) {
 		answer_refuse(c, 400, "bad-request", "only a POST has a body");
 		return false;
@@ -137,7 +157,7 @@ void api_handle(struct api_call *c)
 {
 	const struct route *route = find(c);
 
-	if (route && read_body(c))
+	if (route && read_body(c, body_max(route)))
 		route->handler(c);
 }
 

@@ -12,11 +12,12 @@
 #include "../http.h"
 #include "../server.h"
 
-#define API_BODY_MAX 65536
+#define API_BODY_MAX    65536
+#define API_CONTENT_MAX (3u << 19) /* where a body carries a configuration, in base64 */
 #define API_ANSWER_MAX                                                                             \
 	(64u << 20) /* a script with the programs of several architectures inside                  \
 		     */
-#define API_ID_SIZE 64
+#define API_ID_SIZE 72
 
 struct api_call {
 	struct server *server;
@@ -50,5 +51,12 @@ void api_client_show(struct api_call *c);
 void api_audit_list(struct api_call *c);
 void api_audit_verify(struct api_call *c);
 void api_installer(struct api_call *c);
+void api_config_push(struct api_call *c);
+void api_config_list(struct api_call *c);
+void api_config_show(struct api_call *c);
+void api_config_history(struct api_call *c);
+void api_config_status(struct api_call *c);
+void api_config_rollback(struct api_call *c);
+void api_config_remove(struct api_call *c);
 
 #endif

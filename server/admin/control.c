@@ -16,7 +16,7 @@
 
 #define CONNECTIONS_MAX 64
 #define IDLE_SECONDS    60
-#define INPUT_MAX       (API_BODY_MAX + 16384)
+#define INPUT_MAX       (API_CONTENT_MAX + 16384)
 #define STEP_PAUSE_USEC 500 /* between the steps of a long work: others have their turn */
 #define TICK_SECONDS    60
 
@@ -197,7 +197,7 @@ static int refuse(struct connection *c, int status)
 	c->last = true;
 	buffer_clear(&c->in);
 	return http_answer_problem(&c->out, status, "bad-request",
-		status == 413 ? "the body is longer than 65536 bytes"
+		status == 413 ? "the body is longer than any request's may be"
 			      : "this is not an HTTP/1.1 request as muster takes them",
 		false, NULL);
 }
@@ -316,7 +316,7 @@ static int connection_start(struct control *control, struct connection *c)
 	c->out.limit = API_ANSWER_MAX;
 	c->in.limit = INPUT_MAX + 32768;
 	if (r == 0)
-		r = http_parser_new(API_BODY_MAX, &c->parser);
+		r = http_parser_new(API_CONTENT_MAX, &c->parser);
 	if (r == 0)
 		r = sd_event_add_io(loop, &c->io, c->fd, EPOLLIN, on_io, c);
 	if (r >= 0)

@@ -16,7 +16,8 @@ enum ctl_exit {
 	CTL_UNREACHABLE = 3, /* no server at the socket, or no right to ask it */
 	CTL_NOT_FOUND = 4,   /* no such id, or it fits several */
 	CTL_REFUSED = 5,     /* the server won't, as things are */
-	CTL_BROKEN = 6,      /* the audit log has been tampered with */
+	CTL_BROKEN = 6,      /* the audit log, or a receipt, has been tampered with */
+	CTL_NOT_ALL = 7,     /* not every machine has the configuration that it should have */
 };
 
 #define CONTROL_SOCKET "/run/muster/control.sock"
@@ -42,6 +43,14 @@ int token_revoke(struct ctl *c, int argc, char **argv);
 int installer(struct ctl *c, int argc, char **argv);
 int client_list(struct ctl *c, int argc, char **argv);
 int client_show(struct ctl *c, int argc, char **argv);
+int config_push(struct ctl *c, int argc, char **argv);
+int config_list(struct ctl *c, int argc, char **argv);
+int config_show(struct ctl *c, int argc, char **argv);
+int config_history(struct ctl *c, int argc, char **argv);
+int config_diff(struct ctl *c, int argc, char **argv);
+int config_rollback(struct ctl *c, int argc, char **argv);
+int config_remove(struct ctl *c, int argc, char **argv);
+int config_status(struct ctl *c, int argc, char **argv);
 int audit_list(struct ctl *c, int argc, char **argv);
 int audit_verify(struct ctl *c, int argc, char **argv);
 int status(struct ctl *c, int argc, char **argv);

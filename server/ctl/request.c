@@ -149,7 +149,9 @@ static CURLcode prepare(CURL *curl, struct ctl *c, const char *url, struct answe
 static CURLcode post(CURL *curl, const char *body, struct curl_slist **headers)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
-	CURLcode r = list ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+	/* A large body is sent at once as well. */
+	struct curl_slist *more = list ? curl_slist_append(list, "Expect:") : NULL;
+	CURLcode r = more ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 
 	*headers = list;
 	if (r == CURLE_OK)

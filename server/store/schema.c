@@ -71,6 +71,64 @@ static const char *const steps[] = {
 	"  seq {integer} NOT NULL,"
 	"  hash {bytes} NOT NULL CHECK (length(hash) = 32)"
 	") {strict};",
+
+	/* config.live: some machine can still be meant by it. config_held, config_refused: what
+	 * machines said last; of one that is gone they say nothing. Receipts are never changed. */
+	"CREATE TABLE config_content ("
+	"  hash {bytes} PRIMARY KEY NOT NULL CHECK (length(hash) = 32),"
+	"  content {bytes} NOT NULL"
+	") {strict};"
+
+	"CREATE TABLE config ("
+	"  name TEXT NOT NULL,"
+	"  revision {integer} NOT NULL CHECK (revision >= 1),"
+	"  removal {integer} NOT NULL,"
+	"  selector TEXT NOT NULL,"
+	"  hash {bytes} NOT NULL CHECK (length(hash) = 32),"
+	"  size {integer} NOT NULL,"
+	"  created {integer} NOT NULL,"
+	"  created_by TEXT NOT NULL,"
+	"  note TEXT NOT NULL,"
+	"  live {integer} NOT NULL,"
+	"  PRIMARY KEY (name, revision)"
+	") {strict};"
+	"CREATE INDEX config_live ON config(live, name, revision);"
+
+	"CREATE TABLE config_held ("
+	"  client {bytes} NOT NULL CHECK (length(client) = 16),"
+	"  name TEXT NOT NULL,"
+	"  revision {integer} NOT NULL,"
+	"  hash {bytes} NOT NULL,"
+	"  PRIMARY KEY (client, name)"
+	") {strict};"
+
+	"CREATE TABLE config_refused ("
+	"  client {bytes} NOT NULL CHECK (length(client) = 16),"
+	"  name TEXT NOT NULL,"
+	"  revision {integer} NOT NULL,"
+	"  time {integer} NOT NULL,"
+	"  code {integer} NOT NULL,"
+	"  text TEXT NOT NULL,"
+	"  PRIMARY KEY (client, name)"
+	") {strict};"
+
+	"CREATE TABLE receipt ("
+	"  id {integer} PRIMARY KEY NOT NULL,"
+	"  time {integer} NOT NULL,"
+	"  client {bytes} NOT NULL CHECK (length(client) = 16),"
+	"  client_key {bytes} NOT NULL,"
+	"  server_key {bytes} NOT NULL,"
+	"  op {integer} NOT NULL,"
+	"  kind {integer} NOT NULL,"
+	"  code {integer} NOT NULL,"
+	"  name TEXT NOT NULL,"
+	"  revision {integer} NOT NULL,"
+	"  hash {bytes} NOT NULL,"
+	"  binding {bytes} NOT NULL,"
+	"  signature {bytes} NOT NULL,"
+	"  bytes {bytes} NOT NULL"
+	") {strict};"
+	"CREATE INDEX receipt_client ON receipt(client, id);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

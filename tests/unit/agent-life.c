@@ -128,7 +128,9 @@ static void have_another_clock(struct call *c)
 
 	if (!call_open_channel(c) || !call_next(c, &m))
 		return;
-	struct ack ack = { m.sequence, (uint64_t)time(NULL) + 3 * 86400 + 100, 5 };
+	struct ack ack = { .sequence = m.sequence,
+		.time = (uint64_t)time(NULL) + 3 * 86400 + 100,
+		.heartbeat = 5 };
 	uint8_t body[64];
 	ssize_t len = ack_encode(&ack, body, sizeof body);
 

@@ -27,8 +27,10 @@ static const struct enrol_request a_request = { { 4, 1 }, { 0xa0, 2 }, 3, { 9 },
 static const struct enrolled an_enrolment = { { 7 }, 1795305600, 60, 2, { { 1 }, { 2 } },
 	{ 1, { "role=web" } } };
 static const struct hello a_hello = { { 3 }, 4, 5, .facts = SOME_FACTS };
-static const struct ack an_ack = { 1, 2, 3 };
-static const struct nack a_nack = { 1, NACK_TOKEN_EXPIRED, 0, "token expired yesterday" };
+static const struct ack an_ack = { .sequence = 1, .time = 2, .heartbeat = 3 };
+static const struct nack a_nack = {
+	.sequence = 1, .code = NACK_TOKEN_EXPIRED, .text = "token expired yesterday"
+};
 
 /* All bodies, and where their version byte is. */
 static const struct {

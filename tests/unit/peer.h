@@ -148,7 +148,9 @@ static inline bool call_say(struct call *c, enum op op, const void *body, size_t
 
 static inline bool call_ack(struct call *c, const struct message *m, uint32_t heartbeat)
 {
-	struct ack ack = { m->sequence, (uint64_t)time(NULL), heartbeat };
+	struct ack ack = {
+		.sequence = m->sequence, .time = (uint64_t)time(NULL), .heartbeat = heartbeat
+	};
 	uint8_t body[64];
 	ssize_t len = ack_encode(&ack, body, sizeof body);
 

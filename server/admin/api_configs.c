@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "../configs.h"
+#include "answer.h"
+
+#define SCAN_MAX 500 /* machines looked at for one page of a status */
+
+static json_t *revision_object(const struct config_record *r)
+{
+	json_t *hash = r->removal ? json_null() : value_hex(r->hash, sizeof(r->hash));
+
+	return json_pack("{s:s, s:I, s:s, s:s, s:o, s:I, s:o, s:o, s:o}", "name", r->name,
+		"revision", (json_int_t)r->revision, "kind", r->removal ? "remove" : "set",
+		"selector", r->selector, "sha256", hash, "size", (json_int_t)r->size, "created",
+		value_time(r->created), "created_by", value_said(r->created_by), "note",
+		value_said_or_null(r->note));
+}
+
+/* ---- making revisions */
+
+/* "selector", or "client" (an id, which may be shortened), or neither if that may be. */
+static bool read_selector(struct api_call *c, bool required, char ret[static SELECTOR_SIZE])
+{
+	struct client_record client;
+	const char *selector, *id;
+	int r;
+
+	*ret = '\0';
+	if (!read_string(c, "selector", SELECTOR_SIZE, &selector) ||
+		!read_string(c, "client", CLIENT_ID_TEXT_SIZE, &id))
+		return false;
+	if ((selector && id) || (required && !selector && !id)) {
+		answer_refuse(c, 400, "bad-field", "one of 'selector' and 'client' must be given");
+		return false;
+	}
+	if (selector && config_selector_check(selector) < 0) {
+		answer_refuse(c, 400, "bad-field",
+			"field 'selector': '%.200s' is not a selector: terms KEY, KEY=VALUE, "
+			"KEY!=VALUE or !KEY with commas between them, or *",
+			selector);
+		return false;
+	}
+	if (selector)
+		snprintf(ret, SELECTOR_SIZE, "%s", selector);
+	if (!id)
+		return true;
+	r = store_client_get(c->server->store, id, &client);
+	if (r < 0) {
+		snprintf(c->id, sizeof(c->id), "%s", id);
+		answer_store_error(c, r, "client");
+		return false;
+	}
+	memcpy(ret, CLIENT_SELECTOR, strlen(CLIENT_SELECTOR));
+	sodium_bin2hex(
+		ret + strlen(CLIENT_SELECTOR), CLIENT_ID_TEXT_SIZE, client.id, sizeof(client.id));
+	return true;
+}
+
+/* The caller frees. */
+static bool read_content(struct api_call *c, char **ret, size_t *ret_len)
+{
+	json_t *value = json_object_get(c->body, "content");
+	const char *text = json_string_value(value);
+	size_t len = json_string_length(value);
+
+	*ret = malloc(CONFIG_CONTENT_MAX + 1);
+	if (!*ret) {
+		c->error = -ENOMEM;
+		return false;
+	}
+	if (text && sodium_base642bin((unsigned char *)*ret, CONFIG_CONTENT_MAX, text, len, NULL,
+			    ret_len, NULL, sodium_base64_VARIANT_ORIGINAL) == 0)
+		return true;
+	answer_refuse(c, 400, "bad-field",
+		"field 'content' must be base64, of at most %u bytes of content",
+		CONFIG_CONTENT_MAX);
+	return false;
+}
+
+static bool check_name(struct api_call *c, const char *name)
+{
+	if (name && order_name_ok(name))
+		return true;
+	answer_refuse(c, 400, "bad-field",
+		"'%.100s' is not a name: 1 to 64 of a-z 0-9 . _ - , the first a letter or digit",
+		name ? name : "");
+	return false;
+}
+
+static void push(struct api_call *c, struct config_spec *spec)
+{
+	struct config_record made;
+	int r;
+
+	spec->actor = c->actor;
+	if (!answer_may_write(c))
+		return;
+	r = store_config_push(c->server->store, spec, &made);
+	if (r < 0) {
+		answer_store_error(c, r == -ENOENT ? -EIO : r, "configuration");
+		return;
+	}
+	configs_all_due(c->server);
+	answer_json(c, 201, revision_object(&made));
+}
+
+void api_config_push(struct api_call *c)
+{
+	static const char *const fields[] = { "name", "selector", "client", "content", "note",
+		NULL };
+	scoped(freep)
+	char *content = NULL;
+	char selector[SELECTOR_SIZE];
+	struct config_spec spec = { .selector = selector, .act = "config.push" };
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) ||
+		!read_string(c, "name", 1024, &spec.name) || !check_name(c, spec.name) ||
+		!read_selector(c, true, selector) ||
+		!read_string(c, "note", NOTE_SIZE, &spec.note) ||
+		!read_content(c, &content, &spec.len))
+		return;
+	spec.content = content;
+	push(c, &spec);
+}
+
+/* The revision that the call is about; 0: the newest. */
+static bool find(struct api_call *c, uint64_t revision, struct config_record *ret)
+{
+	int r = store_config_get(c->server->store, c->id, revision, ret);
+
+	if (r == -ENOENT && revision > 0)
+		answer_refuse(c, 404, "not-found",
+			"there is no configuration '%s' of revision "
+			"%llu",
+			c->id, (unsigned long long)revision);
+	else if (r < 0)
+		answer_store_error(c, r, "configuration");
+	return r == 0;
+}
+
+static bool read_revision(struct api_call *c, uint64_t *ret)
+{
+	json_t *value = json_object_get(c->body, "revision");
+	json_int_t n = json_integer_value(value);
+
+	*ret = (uint64_t)n;
+	if (json_is_integer(value) && n >= 1)
+		return true;
+	answer_refuse(c, 400, "bad-field", "field 'revision' must be a whole number from 1");
+	return false;
+}
+
+/* An older revision as the newest: its content, for those it was for. */
+void api_config_rollback(struct api_call *c)
+{
+	static const char *const fields[] = { "revision", "note", NULL };
+	struct config_spec spec = { .act = "config.rollback" };
+	scoped(freep)
+	char *content = NULL;
+	struct config_record old;
+	uint64_t revision;
+	int r = 0;
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !read_revision(c, &revision) ||
+		!read_string(c, "note", NOTE_SIZE, &spec.note) || !find(c, revision, &old))
+		return;
+	if (!old.removal)
+		r = store_config_content(c->server->store, old.hash, &content, &spec.len);
+	if (r < 0) {
+		answer_store_error(c, -EIO, "configuration");
+		return;
+	}
+	spec.name = old.name;
+	spec.selector = old.selector;
+	spec.content = content;
+	push(c, &spec);
+}
+
+/* From those of a selector, or from everybody. */
+void api_config_remove(struct api_call *c)
+{
+	static const char *const fields[] = { "selector", "client", "note", NULL };
+	char selector[SELECTOR_SIZE], name[API_ID_SIZE];
+	struct config_spec spec = { .act = "config.remove" };
+	struct config_record newest;
+
+	snprintf(name, sizeof(name), "%s", c->id);
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !find(c, 0, &newest) ||
+		!read_selector(c, false, selector) ||
+		!read_string(c, "note", NOTE_SIZE, &spec.note))
+		return;
+	spec.name = name;
+	spec.selector = *selector ? selector : "*";
+	push(c, &spec);
+}
+
+/* ---- showing them */
+
+struct listing {
+	struct page page;
+	size_t limit;
+	char last[CONFIG_NAME_SIZE];
+	uint64_t last_revision;
+	bool more;
+};
+
+/* One more than the limit is asked for, to know whether there is more. */
+static int list_one(void *userdata, const struct config_record *r)
+{
+	struct listing *l = userdata;
+	int full;
+
+	if (l->page.count == l->limit) {
+		l->more = true;
+		return 1;
+	}
+	full = page_add(&l->page, revision_object(r));
+	memcpy(l->last, r->name, sizeof(l->last));
+	l->last_revision = r->revision;
+	if (full > 0)
+		l->limit = l->page.count;
+	return full < 0 ? full : 0;
+}
+
+static void finish_list(
+	struct api_call *c, struct listing *l, int r, const char *name, const char *next)
+{
+	if (r < 0 && l->page.error == 0)
+		answer_store_error(c, r, "configuration");
+	else
+		page_answer(c, &l->page, NULL, name, l->more ? next : "");
+	page_endp(&l->page);
+}
+
+void api_config_list(struct api_call *c)
+{
+	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	struct listing l = {};
+	uint64_t limit;
+	int r;
+
+	if (!read_query(c, params, COUNT(params)) ||
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		return;
+	l.limit = limit;
+	r = store_config_each(c->server->store, params[0].value, (uint32_t)limit + 1, list_one, &l);
+	finish_list(c, &l, r, "configs", l.last);
+}
+
+void api_config_history(struct api_call *c)
+{
+	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	struct config_record newest;
+	struct listing l = {};
+	uint64_t limit, before;
+	char next[24];
+	int r;
+
+	if (!read_query(c, params, COUNT(params)) ||
+		!read_number(c, &params[0], 1, INT64_MAX, 0, &before) ||
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+		!find(c, 0, &newest))
+		return;
+	l.limit = limit;
+	r = store_config_history(
+		c->server->store, c->id, before, (uint32_t)limit + 1, list_one, &l);
+	snprintf(next, sizeof(next), "%llu", (unsigned long long)l.last_revision);
+	finish_list(c, &l, r, "revisions", next);
+}
+
+static json_t *content_value(const char *content, size_t len)
+{
+	size_t size = sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL);
+	scoped(freep)
+	char *text = malloc(size);
+
+	if (!text)
+		return NULL;
+	sodium_bin2base64(
+		text, size, (const uint8_t *)content, len, sodium_base64_VARIANT_ORIGINAL);
+	return json_string(text);
+}
+
+void api_config_show(struct api_call *c)
+{
+	struct param params[] = { { .name = "revision" } };
+	scoped(freep)
+	char *content = NULL;
+	struct config_record record;
+	uint64_t revision;
+	json_t *object;
+	size_t len = 0;
+	int r = 0;
+
+	if (!read_query(c, params, COUNT(params)) ||
+		!read_number(c, &params[0], 1, INT64_MAX, 0, &revision) ||
+		!find(c, revision, &record))
+		return;
+	if (!record.removal)
+		r = store_config_content(c->server->store, record.hash, &content, &len);
+	if (r < 0) {
+		answer_store_error(c, -EIO, "configuration");
+		return;
+	}
+	object = revision_object(&record);
+	if (object && json_object_set_new(object, "content",
+			      content ? content_value(content, len) : json_null()) < 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	answer_json(c, 200, object);
+}
+
+/* ---- how far the machines are */
+
+struct status {
+	struct api_call *call;
+	struct page page;
+	char last[CLIENT_ID_TEXT_SIZE];
+};
+
+static json_t *number_or_null(uint64_t n)
+{
+	return n ? json_integer((json_int_t)n) : json_null();
+}
+
+static json_t *standing_object(const struct client_record *client, const struct config_standing *s)
+{
+	bool refused = s->state == CONFIG_REFUSED;
+	bool wanted = s->wanted && !s->should.removal;
+
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+		value_hex(client->id, sizeof(client->id)), "hostname",
+		value_said_or_null(client->facts.hostname), "state", config_state_name(s->state),
+		"should", number_or_null(wanted ? s->should.revision : 0), "has",
+		number_or_null(s->has.revision), "code",
+		refused ? json_integer(s->refusal.code) : json_null(), "reason",
+		refused ? json_string(nack_name(s->refusal.code)) : json_null(), "text",
+		refused ? value_said(s->refusal.text) : json_null(), "refused",
+		value_time(refused ? s->refusal.time : 0));
+}
+
+/* Machines that neither have nor should have it are left out. */
+static int add_standing(void *userdata, const struct client_record *client)
+{
+	struct status *l = userdata;
+	struct config_standing s;
+	int r = configs_standing(l->call->server, client, l->call->id, &s);
+
+	sodium_bin2hex(l->last, sizeof(l->last), client->id, sizeof(client->id));
+	if (r < 0 || (s.state == CONFIG_NONE && !s.wanted))
+		return r;
+	return page_add(&l->page, standing_object(client, &s));
+}
+
+void api_config_status(struct api_call *c)
+{
+	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	struct client_filter filter = { .state = CLIENT_ENROLLED, .scan = SCAN_MAX };
+	struct config_record newest;
+	struct status l = { .call = c };
+	char next[CLIENT_ID_TEXT_SIZE];
+	uint64_t limit;
+	int r;
+
+	if (!read_query(c, params, COUNT(params)) ||
+		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+		!find(c, 0, &newest))
+		return;
+	filter.after = params[0].given ? params[0].value : NULL;
+	filter.limit = (uint32_t)limit;
+	r = store_client_each(c->server->store, &filter, add_standing, &l, next);
+	if (r == -EINVAL)
+		answer_refuse(c, 400, "bad-parameter", "parameter 'after' must be a whole id");
+	else if (r < 0 && l.page.error == 0)
+		answer_store_error(c, r, "client");
+	else
+		page_answer(c, &l.page, NULL, "clients", r > 0 ? l.last : next);
+	page_endp(&l.page);
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+#include "configs.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "beats.h"
+#include "log.h"
+#include "server.h"
+
+#define SERVE_MAX     8            /* channels in one event of the loop */
+#define FLIGHT_MAX    (256u << 20) /* bytes of contents that are being written to all machines */
+#define OUT_LIMIT     (2u << 20)   /* of a channel with an order in it */
+#define AGAIN_SECONDS 3600         /* after a refusal of the same revision */
+#define ANSWER_MAX    900          /* seconds that a machine's hooks may take, and more */
+#define BUSY_SECONDS  10
+
+/* The queue of channels that are due. */
+struct configs {
+	sd_event_source *work;
+	struct channel *first, **last;
+	uint64_t in_flight;
+};
+
+/* ---- the queue */
+
+static int on_work(sd_event_source *source, void *userdata);
+
+int configs_start(struct server *s)
+{
+	struct configs *all = calloc(1, sizeof(*all));
+	int r = all != NULL ? sd_event_add_defer(s->loop, &all->work, on_work, s) : -ENOMEM;
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(all->work, SD_EVENT_OFF);
+	if (r < 0) {
+		free(all);
+		return log_err(r, "cannot prepare the delivery of configurations");
+	}
+	all->last = &all->first;
+	s->configs = all;
+	return 0;
+}
+
+void configs_stop(struct server *s)
+{
+	if (s->configs == NULL)
+		return;
+	sd_event_source_disable_unref(s->configs->work);
+	free(s->configs);
+	s->configs = NULL;
+}
+
+static void wake(struct configs *all)
+{
+	if (all->first != NULL)
+		sd_event_source_set_enabled(all->work, SD_EVENT_ONESHOT);
+}
+
+static void unqueue(struct configs *all, struct channel *c)
+{
+	struct order_queue *q = &c->order;
+
+	if (q->previous == NULL)
+		return;
+	*q->previous = q->next;
+	if (q->next != NULL)
+		q->next->order.previous = q->previous;
+	else
+		all->last = q->previous;
+	q->next = NULL;
+	q->previous = NULL;
+}
+
+void configs_due(struct channel *c)
+{
+	struct configs *all = c->server->configs;
+
+	if (all == NULL || !c->listed || c->order.previous != NULL || c->order.sequence != 0)
+		return;
+	c->order.previous = all->last;
+	*all->last = c;
+	all->last = &c->order.next;
+	wake(all);
+}
+
+static void make_due(void *userdata, struct channel *c)
+{
+	(void)userdata;
+	configs_due(c);
+}
+
+void configs_all_due(struct server *s)
+{
+	channels_each(s->channels, make_due, NULL);
+}
+
+/* The order that was under way is over. */
+static void settle(struct channel *c)
+{
+	struct configs *all = c->server->configs;
+
+	all->in_flight -= c->order.charged;
+	c->order.charged = 0;
+	c->order.sequence = 0;
+	wake(all);
+}
+
+void configs_forget(struct channel *c)
+{
+	if (c->server->configs == NULL)
+		return;
+	unqueue(c->server->configs, c);
+	settle(c);
+}
+
+/* ---- what a machine should have */
+
+const char *config_state_name(enum config_state state)
+{
+	static const char *const names[] = {
+		[CONFIG_NONE] = "none",
+		[CONFIG_CURRENT] = "current",
+		[CONFIG_PENDING] = "pending",
+		[CONFIG_OFFLINE] = "offline",
+		[CONFIG_REFUSED] = "refused",
+		[CONFIG_AHEAD] = "ahead",
+	};
+
+	return names[state];
+}
+
+/* A revision that a machine has and the store doesn't know: a store put back from a backup. What
+ * the machine has is later than all that could be sent, so it is left alone. */
+static int is_foreign(struct store *s, const struct holding *has)
+{
+	struct config_record known;
+	int r = store_config_get(s, has->name, 0, &known);
+
+	if (r == -ENOENT)
+		return 0; /* of a name that was never pushed: to be removed */
+	return r < 0 ? r : has->revision > known.revision;
+}
+
+static int judge(struct server *s, const struct client_record *client,
+	const struct config_record *should, const struct holding *has, struct refusal *refusal)
+{
+	bool wanted = should != NULL && !should->removal;
+	int r;
+
+	if (!wanted && has == NULL)
+		return CONFIG_NONE;
+	if (wanted && has != NULL && has->revision == should->revision &&
+		memcmp(has->hash, should->hash, CONFIG_HASH_SIZE) == 0)
+		return CONFIG_CURRENT;
+	r = has != NULL ? is_foreign(s->store, has) : 0;
+	if (r != 0)
+		return r < 0 ? r : CONFIG_AHEAD;
+	r = store_refusal(s->store, client->id, should != NULL ? should->name : has->name, refusal);
+	if (r == 0 && refusal->revision == (should != NULL ? should->revision : has->revision))
+		return CONFIG_REFUSED;
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return channels_connected(s->channels, client->id) ? CONFIG_PENDING : CONFIG_OFFLINE;
+}
+
+static int take_first(void *userdata, const struct config_record *c)
+{
+	struct config_standing *s = userdata;
+
+	s->wanted = true;
+	s->should = *c;
+	return 0;
+}
+
+int configs_standing(struct server *s, const struct client_record *client, const char *name,
+	struct config_standing *ret)
+{
+	struct holdings held;
+	const struct holding *has;
+	int r = store_held(s->store, client->id, &held);
+
+	*ret = (struct config_standing){};
+	if (r == 0)
+		r = store_config_wanted(s->store, client, name, take_first, ret);
+	if (r < 0)
+		return r;
+	has = holdings_find(&held, name);
+	if (has != NULL)
+		ret->has = *has;
+	r = judge(s, client, ret->wanted ? &ret->should : NULL, has, &ret->refusal);
+	if (r >= 0)
+		ret->state = (enum config_state)r;
+	return r < 0 ? r : 0;
+}
+
+/* ---- the next order */
+
+struct search {
+	struct channel *channel;
+	const struct client_record *client;
+	struct holdings *held; /* what remains of it has not been looked at */
+	bool found;
+	bool remove;
+	struct config_record order;
+};
+
+/* Is this to be sent now? A refused revision is tried again now and then. */
+static int is_due(struct search *f, const struct config_record *should, const struct holding *has)
+{
+	struct server *s = f->channel->server;
+	struct refusal refusal;
+	int state = judge(s, f->client, should, has, &refusal);
+
+	if (state == CONFIG_REFUSED)
+		return refusal.time + AGAIN_SECONDS <= store_now(s->store);
+	return state < 0 ? state : state == CONFIG_PENDING;
+}
+
+static int look(void *userdata, const struct config_record *should)
+{
+	struct search *f = userdata;
+	const struct holding *has = holdings_find(f->held, should->name);
+	int r = is_due(f, should, has);
+
+	holdings_drop(f->held, should->name);
+	if (r <= 0)
+		return r;
+	f->order = *should;
+	f->found = true;
+	f->remove = should->removal;
+	return 1;
+}
+
+/* What it holds and nothing is meant for it any more: removed, at the revision that it has. */
+static int look_at_rest(struct search *f)
+{
+	for (size_t i = 0; i < f->held->count && !f->found; i++) {
+		const struct holding *has = &f->held->of[i];
+		int r = is_due(f, NULL, has);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			continue;
+		memcpy(f->order.name, has->name, sizeof(f->order.name));
+		f->order.revision = has->revision;
+		f->found = f->remove = true;
+	}
+	return 0;
+}
+
+static int find_order(struct search *f, struct holdings *held, struct holding *ret_has)
+{
+	struct store *s = f->channel->server->store;
+	struct holdings all;
+	const struct holding *has;
+	int r = store_held(s, f->channel->id, held);
+
+	*ret_has = (struct holding){};
+	if (r < 0)
+		return r;
+	all = *held;
+	f->held = held;
+	r = store_config_wanted(s, f->client, "", look, f);
+	if (r == 0)
+		r = look_at_rest(f);
+	has = f->found ? holdings_find(&all, f->order.name) : NULL;
+	if (has != NULL)
+		*ret_has = *has;
+	return r < 0 ? r : f->found;
+}
+
+static int seal(struct channel *c, const struct config_order *o)
+{
+	struct buffer *out = stream_out(c->stream);
+	scoped(freep)
+	uint8_t *body = malloc(o->len + 256);
+	ssize_t len;
+	int r;
+
+	if (body == NULL)
+		return -ENOMEM;
+	len = config_order_encode(o, body, o->len + 256);
+	out->limit = OUT_LIMIT;
+	r = len < 0 ? (int)len
+		    : session_seal(
+			      c->session, OP_CONFIG, body, (size_t)len, out, &c->order.sequence);
+	if (r < 0)
+		return r;
+	c->order.sent = store_now(c->server->store);
+	c->order.charged = (uint32_t)o->len;
+	c->server->configs->in_flight += o->len;
+	c->order.kind = (uint8_t)o->kind;
+	c->order.revision = o->revision;
+	memcpy(c->order.name, o->name, sizeof(c->order.name));
+	memcpy(c->order.hash, o->hash, sizeof(c->order.hash));
+	channel_hold(c);
+	return 0;
+}
+
+static int send_order(struct channel *c, const struct search *f, const struct holding *has)
+{
+	struct config_order o = { .revision = f->order.revision, .kind = ORDER_SET };
+	scoped(freep)
+	char *content = NULL;
+	int r = 0;
+
+	memcpy(o.name, f->order.name, sizeof(o.name));
+	if (f->remove)
+		o.kind = ORDER_REMOVE;
+	else {
+		r = store_config_content(c->server->store, f->order.hash, &content, &o.len);
+		o.content = (uint8_t *)content;
+		memcpy(o.hash, f->order.hash, sizeof(o.hash));
+		if (has->revision > o.revision)
+			o.kind = ORDER_RETURN;
+	}
+	/* An older removal, after an edit of labels, say: at the revision that it has. */
+	if (f->remove && has->revision > o.revision)
+		o.revision = has->revision;
+	return r < 0 ? r : seal(c, &o);
+}
+
+/* 1: an order was sent; 0: it has what it should have. */
+static int serve(struct channel *c)
+{
+	static struct client_record client; /* large, and used nowhere beyond this call */
+	static struct holdings held;
+	struct search f = { .channel = c, .client = &client };
+	struct holding has = {};
+	int r = store_client_by_id(c->server->store, c->id, &client);
+
+	if (r == -ENOENT || (r == 0 && client.state != CLIENT_ENROLLED))
+		return 0;
+	if (r == 0)
+		r = find_order(&f, &held, &has);
+	return r <= 0 ? r : send_order(c, &f, &has);
+}
+
+static int on_work(sd_event_source *source, void *userdata)
+{
+	struct server *s = userdata;
+	struct configs *all = s->configs;
+
+	(void)source;
+	for (size_t i = 0; i < SERVE_MAX && all->first != NULL; i++) {
+		struct channel *c = all->first;
+
+		if (all->in_flight >= FLIGHT_MAX)
+			return 0; /* until an answer comes, or a channel ends */
+		unqueue(all, c);
+		int r = serve(c);
+		if (r < 0) {
+			log_err(r, "cannot send a configuration; the machine's connection ends");
+			stream_end(c->stream);
+		}
+	}
+	wake(all);
+	return 0;
+}
+
+/* ---- what the machine says */
+
+int configs_hello(struct channel *c, const struct holdings *held)
+{
+	uint64_t now = store_now(c->server->store);
+	int r = store_held_set(c->server->store, c->id, held);
+
+	if (r < 0)
+		return r;
+	if (c->order.sequence != 0 && now > c->order.sent + ANSWER_MAX) {
+		log_warning("a machine has not answered to a configuration for %llu seconds: its "
+			    "connection ends",
+			(unsigned long long)(now - c->order.sent));
+		return -ETIMEDOUT;
+	}
+	configs_due(c);
+	return 0;
+}
+
+static int keep_receipt(
+	struct channel *c, const struct message *m, const uint8_t *key, uint16_t code)
+{
+	struct server *s = c->server;
+	struct receipt r = { .time = store_now(s->store),
+		.op = (uint8_t)m->op,
+		.kind = c->order.kind,
+		.code = code,
+		.revision = c->order.revision,
+		.len = m->signed_len };
+
+	if (m->signed_len > sizeof(r.bytes))
+		return -EIO;
+	memcpy(r.client, c->id, sizeof(r.client));
+	memcpy(r.client_key, key, sizeof(r.client_key));
+	memcpy(r.server_key, identity_public(s->keys.identity), sizeof(r.server_key));
+	memcpy(r.name, c->order.name, sizeof(r.name));
+	memcpy(r.hash, c->order.hash, sizeof(r.hash));
+	memcpy(r.binding, session_binding(c->session), sizeof(r.binding));
+	memcpy(r.signature, m->signature, sizeof(r.signature));
+	memcpy(r.bytes, m->signed_bytes, m->signed_len);
+	return store_receipt_add(s->store, &r);
+}
+
+/* Does the answer belong to the order that is under way? */
+static bool is_answer(const struct channel *c, uint64_t sequence, const struct subject *s)
+{
+	return c->order.sequence != 0 && sequence == c->order.sequence &&
+	       strcmp(s->name, c->order.name) == 0 && s->revision == c->order.revision &&
+	       s->kind == c->order.kind && memcmp(s->hash, c->order.hash, sizeof(s->hash)) == 0;
+}
+
+static int not_asked(struct channel *c, const struct message *m)
+{
+	return channel_nack(
+		c, m->sequence, NACK_MALFORMED, 0, "this answers nothing that the server has sent");
+}
+
+static int taken(struct channel *c, const struct subject *what)
+{
+	struct store *s = c->server->store;
+	struct holding h = {
+		.revision = what->kind == ORDER_REMOVE ? 0 : what->revision,
+	};
+
+	memcpy(h.name, what->name, sizeof(h.name));
+	memcpy(h.hash, what->hash, sizeof(h.hash));
+	int r = store_held_put(s, c->id, &h);
+	return r < 0 ? r : store_refusal_drop(s, c->id, what->name);
+}
+
+static void log_refusal(const struct channel *c, const struct nack *n)
+{
+	char id[CLIENT_ID_TEXT_SIZE];
+
+	sodium_bin2hex(id, sizeof(id), c->id, CLIENT_ID_SIZE);
+	log_warning("machine %s refused configuration %s, revision %llu: %s: %s", id, c->order.name,
+		(unsigned long long)c->order.revision, nack_name(n->code), n->text);
+}
+
+/* The answer is durable before anything that follows from it is sent. */
+static int settled(struct channel *c, int r)
+{
+	settle(c);
+	if (r < 0)
+		return channel_store_failed(c, r);
+	configs_due(c);
+	return 0;
+}
+
+int configs_ack(struct channel *c, const struct message *m)
+{
+	struct ack ack;
+
+	if (c->beat != NULL) /* said before, so taken before */
+		beats_flush(c->server->beats);
+	int r = ack_decode(m->body, m->len, &ack);
+
+	if (r < 0)
+		return channel_nack_body(c, m->sequence, r);
+	if (!is_answer(c, ack.sequence, &ack.subject))
+		return not_asked(c, m);
+	if (turn_enter(c->server->turn) < 0)
+		return -EIO; /* it says in its next HELLO what it holds */
+	r = keep_receipt(c, m, session_peer(c->session), 0);
+	if (r == 0)
+		r = taken(c, &ack.subject);
+	return settled(c, r);
+}
+
+int configs_nack(struct channel *c, const struct message *m)
+{
+	struct nack nack;
+	struct refusal why;
+
+	if (c->beat != NULL)
+		beats_flush(c->server->beats);
+	int r = nack_decode(m->body, m->len, &nack);
+
+	if (r < 0)
+		return channel_nack_body(c, m->sequence, r);
+	/* What it couldn't read it can't name. */
+	if (c->order.sequence == 0 || nack.sequence != c->order.sequence ||
+		(nack.subject.name[0] && !is_answer(c, nack.sequence, &nack.subject)))
+		return not_asked(c, m);
+	if (turn_enter(c->server->turn) < 0)
+		return -EIO;
+	log_refusal(c, &nack);
+	why = (struct refusal){ .revision = c->order.revision,
+		.time = store_now(c->server->store),
+		.code = nack.code };
+	memcpy(why.text, nack.text, sizeof(why.text));
+	r = keep_receipt(c, m, session_peer(c->session), nack.code);
+	if (r == 0)
+		r = store_refusal_set(c->server->store, c->id, c->order.name, &why);
+	return settled(c, r);
+}

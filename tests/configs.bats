@@ -1,0 +1,193 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Configuration from push to machine and back, on real machines.
+
+bats_require_minimum_version 1.5.0
+
+setup_file()
+{
+	local machine
+
+	load helpers
+	machines_begin
+	server_starts
+	machine_boot web1 bookworm-curl &
+	machine_boot web2 trixie-none &
+	machine_boot db1 bullseye-wget &
+	wait
+	for machine in web1 web2 db1; do
+		token_for "role=${machine%?}"
+		program_to "$machine"
+		enrols_by_hand "$machine"
+	done
+}
+
+setup()
+{
+	load helpers
+	server_trust
+	file=$BATS_TEST_TMPDIR/file
+}
+
+teardown_file()
+{
+	load helpers
+	machines_end
+}
+
+# pushes NAME TEXT OPTION…: a new revision with that content, and waits for the machines.
+pushes()
+{
+	local name=$1
+
+	printf '%s' "$2" >"$file"
+	shift 2
+	musterctl config push "$name" "$file" --wait --timeout 60s "$@"
+}
+
+content_on()
+{
+	on "$1" cat "/var/lib/muster-agent/config/$2"
+}
+
+has_none()
+{
+	! on "$1" test -e "/var/lib/muster-agent/config/$2"
+}
+
+standing_of() # MACHINE NAME
+{
+	api GET "/configs/$2/status" | jq -r --arg id "$(client_of "$1")" '.clients[] | select(.id == $id) | .state'
+}
+
+becomes()
+{
+	[[ $(standing_of "$1" "$2") == "$3" ]]
+}
+
+# A machine that is cut off and comes back says HELLO within its back-off.
+within_a_minute()
+{
+	local _
+
+	for _ in 1 2 3 4 5 6; do
+		! eventually "$@" || return 0
+	done
+	return 1
+}
+
+@test "a push reaches the machines that it is for, and no others" {
+	run pushes motd "hello" --to role=web
+	assert_success
+	assert_output --partial 'motd, revision 1: pushed for role=web'
+	assert_output --partial '2 of 2 machines'
+	assert_equal "$(content_on web1 motd)" hello
+	assert_equal "$(content_on web2 motd)" hello
+	has_none db1 motd
+
+	run pushes motd "for db1" --client "$(client_of db1)"
+	assert_success
+	assert_equal "$(content_on db1 motd)" "for db1"
+	assert_equal "$(content_on web1 motd)" hello
+}
+
+@test "history, difference, rollback and removal are revisions" {
+	pushes app.conf $'a\nb\n' --all
+	pushes app.conf $'a\nc\n' --all
+	run musterctl config diff app.conf
+	assert_success
+	assert_output --partial '-b'
+	assert_output --partial '+c'
+	run musterctl config rollback app.conf 1 --wait
+	assert_success
+	assert_equal "$(content_on db1 app.conf)" $'a\nb'
+	run musterctl config remove app.conf --to role=db --wait
+	assert_success
+	has_none db1 app.conf
+	assert_equal "$(content_on web1 app.conf)" $'a\nb'
+	run musterctl config remove app.conf --wait
+	assert_success
+	has_none web1 app.conf
+	run musterctl --json config history app.conf
+	assert_equal "$(jq -r '[.revisions[] | "\(.revision)\(.kind)\(.selector)"] | join(" ")' <<<"$output")" \
+		'5remove* 4removerole=db 3set* 2set* 1set*'
+	run musterctl config show app.conf 2 --content
+	assert_output $'a\nc'
+}
+
+@test "a configuration of 1 MiB arrives whole" {
+	head -c 1048320 /dev/urandom >"$file"
+	run musterctl config push large "$file" --to role=web --wait --timeout 120s
+	assert_success
+	assert_equal "$(content_on web1 large | sha256sum)" "$(sha256sum <"$file")"
+	printf x >>"$file"
+	run musterctl config push large "$file" --all
+	assert_failure 2
+	assert_output --partial 'longer than 1048320 bytes'
+	run musterctl config remove large --wait
+	assert_success
+}
+
+@test "a name or selector that can't be is refused, and nothing is stored" {
+	printf x >"$file"
+	before=$(api GET /configs | jq '.configs | length')
+	for name in ../x .x /etc/passwd a/b 'a b' A '' "$(printf 'a%.0s' {1..65})"; do
+		run musterctl config push "$name" "$file" --all
+		assert_failure 2
+		run api POST /configs "$(jq -n --arg name "$name" '{$name, selector: "*", content: "eA=="}')"
+		assert_failure
+		assert_output --partial bad-field
+	done
+	for selector in '' 'role=' 'a b' 'client:12' ',,'; do
+		[[ $selector == role= ]] && continue # the empty value
+		run musterctl config push fine "$file" --to "$selector"
+		assert_failure 2
+	done
+	run musterctl config push fine "$file"
+	assert_failure 2
+	run musterctl config push fine "$file" --client 00
+	assert_failure 4
+	run musterctl config show fine
+	assert_failure 4
+	assert_equal "$(api GET /configs | jq '.configs | length')" "$before"
+}
+
+@test "what was missed is made up for when the machine is back" {
+	on web1 systemctl stop muster-agent
+	for n in 1 2 3 4; do
+		printf '%s' "$n" >"$file"
+		musterctl config push "missed$n" "$file" --all
+	done
+	musterctl config push missed2 "$file" --all
+	musterctl config remove motd --to role=web
+	run musterctl config push missed1 "$file" --to role=web --wait
+	assert_failure 7
+	assert_output --partial offline
+	on web1 systemctl start muster-agent
+	within_a_minute becomes web1 missed1 current
+	within_a_minute becomes web1 missed4 current
+	assert_equal "$(content_on web1 missed1)" 4
+	assert_equal "$(content_on web1 missed2)" 4
+	assert_equal "$(content_on web1 missed3)" 3
+	assert_equal "$(content_on web1 missed4)" 4
+	eventually has_none web1 motd
+	for n in 1 2 3 4; do musterctl config remove "missed$n" --wait; done
+}
+
+@test "what was changed on the machine is put right" {
+	pushes right "as pushed" --all
+	on web2 systemctl stop muster-agent
+	on web2 sh -c 'echo wrong >/var/lib/private/muster-agent/config/right'
+	on web2 systemctl start muster-agent
+	is_right() { [[ $(content_on web2 right) == "as pushed" ]]; }
+	within_a_minute is_right
+}
+
+@test "what is pushed survives a server that is killed" {
+	pushes kept "before" --all
+	server_dies
+	server_starts
+	run musterctl config show kept --content
+	assert_output before
+	within_a_minute becomes web1 kept current
+}
