@@ -460,7 +460,7 @@ skip_unhex()
 	page=$BATS_TEST_DIRNAME/../man/musterctl.1
 	# shellcheck source=installer/completions/musterctl
 	. "$BATS_TEST_DIRNAME/../installer/completions/musterctl"
-	musterctl --help | grep -E '^  [a-z]' | sed 's/^  //; s/ *\[.*//; s/ ID$//' >"$dir/commands"
+	musterctl --help | grep -E '^  [a-z]' | sed 's/^  //; s/ *\[.*//; s/ [A-Z].*//' >"$dir/commands"
 	while read -r group name; do
 		grep -qE "^\.(It )?Cm $group${name:+ $name}( |\$)" "$page" || fail "$group $name isn't in the page"
 		_musterctl_words '' | grep -qw "$group" || fail "$group isn't completed"
@@ -559,8 +559,11 @@ skip_unhex()
 @test "a request that isn't HTTP, or too long, is refused and the server goes on" {
 	run bash -c "printf 'GARBAGE\r\n\r\n' | socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
 	assert_output --partial '400 Bad Request'
-	run bash -c "printf 'POST /api/v1/tokens HTTP/1.1\r\nHost: m\r\nContent-Length: 70000\r\n\r\n' |
+	run bash -c "printf 'POST /api/v1/tokens HTTP/1.1\r\nHost: m\r\nContent-Length: 2000000\r\n\r\n' |
 		socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
+	assert_output --partial '413 '
+	run bash -c "{ printf 'POST /api/v1/tokens HTTP/1.1\r\nHost: m\r\nContent-Length: 70000\r\n\r\n'
+		head -c 70000 /dev/zero | tr '\0' ' '; } | socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
 	assert_output --partial '413 '
 	run bash -c "head -c 1000000 /dev/zero | tr '\0' a | socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
 	run bash -c "printf 'GET /api/v1/status HTTP/1.1\r\nHost: m\r\n' | timeout 0.3 socat - UNIX-CONNECT:$MUSTER_SOCKET"
