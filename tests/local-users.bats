@@ -143,12 +143,13 @@ meddles='
 
 @test "who watches temporary folders can't look into the script's, nor move, fill or replace it" {
 	on web runuser -u eve -- perl -e "$meddles" </dev/null >/dev/null 2>&1 3>&- &
+	meddler=$!
 	eventually on web grep -q begun /home/eve/told
 	by_script web unshare -m sh -c "$crowded" sh
 	assert_success
 	run on web cat /home/eve/told
 	kill "$(pgrep -u "$(on web id -u eve)" -x perl)"
-	wait
+	wait $meddler || true
 	# The folder was seen, so there was something to meddle with.
 	assert_line --regexp '^saw /var/tmp/muster\.'
 	refute_output --regexp '(read|wrote|linked|listed|moved|removed)'
@@ -336,6 +337,7 @@ reads_nothing_of()
 	hostile_starts hang-at enrol
 	on web /opt/muster-enrol --server "hub:$port" --pin "$pin" --server-key "$server_key" \
 		--release-key "$release_key" <<<"$token" >/dev/null 2>&1 3>&- &
+	enrolling=$!
 	hangs() { helper_log | grep -q 'at enrol'; }
 	eventually hangs
 	pid=$(on web sh -c 'for f in /proc/[0-9]*; do [ "$(cat $f/comm 2>/dev/null)" = muster-enrol ] && echo ${f#/proc/}; done; :')
@@ -351,7 +353,7 @@ reads_nothing_of()
 	# A second enrolment at once is refused.
 	run -14 enrols_by_hand web
 	on web sh -c 'kill -KILL "$1"' sh "$pid"
-	wait
+	wait $enrolling || true
 	helper_ends
 	server_trust
 	by_hand web
