@@ -242,9 +242,12 @@ static int on_step(void *owner)
 	if (r < 0)
 		return refuse(w, -r);
 	const struct http_request *request = http_parser_request(w->parser);
+	bool rest = w->in.len > 0;
 	w->keep_alive = request->keep_alive;
 	r = serve(w, request);
-	if (r < 0 || r == CHANNEL_STARTED)
+	if (r == CHANNEL_STARTED) /* and its packets mostly come later */
+		return rest;
+	if (r < 0)
 		return r;
 	return w->download.file != NULL ? 1 : next_request(w);
 }
