@@ -148,7 +148,7 @@ meddles='
 	by_script web unshare -m sh -c "$crowded" sh
 	assert_success
 	run on web cat /home/eve/told
-	kill "$(pgrep -u "$(on web id -u eve)" -x perl)"
+	kill "$(pgrep --ns "$(machine_leader web)" --nslist pid -x perl)"
 	wait $meddler || true
 	# The folder was seen, so there was something to meddle with.
 	assert_line --regexp '^saw /var/tmp/muster\.'

@@ -150,6 +150,12 @@ guess_of()
 	echo "${1%?}$([[ $last == 0 ]] && echo 1 || echo 0)"
 }
 
+# processes MACHINE NAME: their numbers, as seen from outside. Other runs' machines have such ones too.
+processes()
+{
+	pgrep --ns "$(machine_leader "$1")" --nslist pid -x "$2"
+}
+
 assert_nowhere()
 {
 	local found
@@ -602,7 +608,7 @@ forgets_web()
 	}
 	read -r pid _ <"$server/process"
 	run -0 no_core "$pid"
-	for agent in $(pgrep -x muster-agent); do
+	for agent in $(processes web muster-agent; processes bare muster-agent); do
 		run -0 no_core "$agent"
 		# As root sees it in /proc: not the agent's user's.
 		assert_equal "$(stat -c %U "/proc/$agent/mem")" root
@@ -615,8 +621,8 @@ forgets_web()
 	on bare /opt/muster-enrol --server hub:8443 --pin "$pin" --server-key "$server_key" \
 		--release-key "$release_key" <"$BATS_TEST_TMPDIR/token" >/dev/null 2>&1 3>&- &
 	exec 4>"$BATS_TEST_TMPDIR/token"
-	eventually pgrep -x muster-enrol
-	pid=$(pgrep -x muster-enrol)
+	eventually processes bare muster-enrol
+	pid=$(processes bare muster-enrol)
 	eventually no_core "$pid"
 	exec 4>&-
 	wait $! || true
@@ -642,7 +648,7 @@ forgets_web()
 		--release-key "$release_key" <<<"$token" >/dev/null 2>&1 3>&- &
 	hung() { helper_log | grep -q 'at enrol'; }
 	eventually hung
-	kill -KILL "$(pgrep -x muster-enrol)"
+	kill -KILL "$(processes bare muster-enrol)"
 	wait $! || true
 	assert_equal "$(on bare stat -c %a /var/lib/muster-enrol)" 700
 	run -0 on bare find /var/lib/muster-enrol -type f
