@@ -3,6 +3,7 @@
 #   make            build everything               make deps     Debian's packages, static libraries (once)
 #   make demo       see it work, on real machines  make check    all tests
 #   make install    DESTDIR=, PREFIX=              make SAN=1 …  the same with ASan and UBSan
+#   make bench      how fast it is (QUICK=1: in a minute)
 #
 # CFLAGS, CPPFLAGS and LDFLAGS are the packager's; what muster itself needs is in MUSTER_*.
 
@@ -99,7 +100,7 @@ deps:
 # The packages may be new: what depends on them is made by a make of its own.
 check demo: deps
 check:
-	@$(MAKE) --no-print-directory -j2 all tests
+	@$(MAKE) --no-print-directory -s -j2 all tests
 	@tests/run $(BUILD)
 demo:
 	@$(MAKE) --no-print-directory -s -j2 all
