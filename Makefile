@@ -62,7 +62,7 @@ AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_
 endif
 SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lz \
 	$(if $(LLHTTP),,-lllhttp)
-CTL_LINK    := -pie -lcurl -ljansson -lsodium
+CTL_LINK    := -pie -lcurl -ljansson -lsodium -lsecp256k1 -lcrypto
 TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lz \
 	$(if $(LLHTTP),,-lllhttp)
 

@@ -191,3 +191,28 @@ within_a_minute()
 	assert_output before
 	within_a_minute becomes web1 kept current
 }
+
+@test "a receipt proves what a machine said, and no changed byte of it does" {
+	pushes proven "exactly this" --client "$(client_of web1)"
+	id=$(api GET "/receipts?name=proven" | jq -r '.receipts[-1].id')
+	musterctl receipt export "$id" >"$file"
+	key=$(api GET "/clients/$(client_of web1)" | jq -r .key)
+	run "$BUILD/musterctl" --socket /nowhere receipt verify "$file" --client-key "$key" --server-key "$server_key"
+	assert_success
+	assert_output --partial "$(printf 'exactly this' | sha256sum | cut -d' ' -f1)"
+	assert_output --partial "$(client_of web1)"
+	run "$BUILD/musterctl" receipt verify "$file" --client-key "$server_key"
+	assert_failure 6
+	# Every byte, with a bit of its own changed.
+	python3 - "$file" "$BUILD/musterctl" <<-'PY'
+		import subprocess, sys
+		path, program = sys.argv[1:]
+		whole = open(path, "rb").read()
+		for i in range(len(whole)):
+		    changed = bytearray(whole)
+		    changed[i] ^= 1 << i % 7
+		    open(path + ".changed", "wb").write(changed)
+		    run = subprocess.run([program, "receipt", "verify", path + ".changed"], capture_output=True)
+		    assert run.returncode == 6, (i, run)
+	PY
+}

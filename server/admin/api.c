@@ -31,6 +31,8 @@ static const struct route routes[] = {
 	{ HTTP_METHOD_GET, "/api/v1/configs/{name}/status", api_config_status },
 	{ HTTP_METHOD_POST, "/api/v1/configs/{name}/rollback", api_config_rollback },
 	{ HTTP_METHOD_POST, "/api/v1/configs/{name}/remove", api_config_remove },
+	{ HTTP_METHOD_GET, "/api/v1/receipts", api_receipt_list },
+	{ HTTP_METHOD_GET, "/api/v1/receipts/{id}", api_receipt_show },
 };
 
 static const char *const method_names[] = {

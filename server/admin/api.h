@@ -58,5 +58,7 @@ void api_config_history(struct api_call *c);
 void api_config_status(struct api_call *c);
 void api_config_rollback(struct api_call *c);
 void api_config_remove(struct api_call *c);
+void api_receipt_list(struct api_call *c);
+void api_receipt_show(struct api_call *c);
 
 #endif
