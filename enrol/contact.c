@@ -231,6 +231,27 @@ static int exit_of_uplink(const struct uplink_error *e, int signal)
 	return EXIT_INTERNAL;
 }
 
+/* Errors of session_open() and of the bodies' decoders. */
+static const char *why_not_understood(int r)
+{
+	switch (-r) {
+	case EBADMSG:
+		return "it does not open, or is malformed";
+	case EKEYREJECTED:
+		return "its signature is not by the server's key";
+	case EILSEQ:
+		return "it is out of sequence, or meant for another machine";
+	case EPROTO:
+		return "it is none to what was asked";
+	case EMSGSIZE:
+		return "it is too long";
+	case EPROTONOSUPPORT:
+		return "it is of another version of the protocol";
+	default:
+		return strerror(-r);
+	}
+}
+
 int contact_explain(
 	const struct contact_error *e, const char *server, int signal, char *ret, size_t size)
 {
@@ -238,7 +259,7 @@ int contact_explain(
 		return explain_nack(&e->nack, server, ret, size);
 	if (e->uplink.failure == 0) {
 		snprintf(ret, size, "the answer of %s is not understood (%s)", server,
-			strerror(-e->r));
+			why_not_understood(e->r));
 		return e->r == -ENOMEM ? EXIT_INTERNAL : EXIT_NOT_AUTHENTIC;
 	}
 	snprintf(ret, size, "%s", e->uplink.text);

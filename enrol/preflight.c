@@ -185,15 +185,23 @@ static int check_here(struct enrol *e)
 
 /* ---- an earlier run that was cut off */
 
+/* ENROL was said to a server with this key, by whatever name: these keys are known to it. */
+static bool is_same_key(const struct enrol *e)
+{
+	const char *sent = journal_find(&e->journal, JOURNAL_SENT);
+	const char *key = sent ? strrchr(sent, ' ') : NULL;
+
+	return e->options.mode == MODE_ENROL && key &&
+	       strcmp(key + 1, e->options.server_key_text) == 0;
+}
+
+/* By this name too, which is what the agent was given. */
 static bool is_same_server(const struct enrol *e)
 {
 	const char *sent = journal_find(&e->journal, JOURNAL_SENT);
-	char value[512];
+	size_t len = strlen(e->options.server);
 
-	if (e->options.mode != MODE_ENROL || !sent)
-		return false;
-	snprintf(value, sizeof value, "%s %s", e->options.server, e->options.server_key_text);
-	return strcmp(sent, value) == 0;
+	return is_same_key(e) && strncmp(sent, e->options.server, len) == 0 && sent[len] == ' ';
 }
 
 static bool parse_id(const char *text, uint8_t ret[static CLIENT_ID_SIZE])
@@ -222,7 +230,7 @@ static bool can_resume(struct enrol *e)
 
 static int recover(struct enrol *e)
 {
-	bool same = is_same_server(e);
+	bool same = is_same_key(e);
 	int r;
 
 	e->resumed = can_resume(e);

@@ -175,11 +175,25 @@ static int uninstall(struct enrol *e, const struct machine_conf *c)
 	return code;
 }
 
+/* Of an enrolment that was cut off after ENROL was said: what it enrolled as, if it did, isn't
+ * known here. */
+static void tell_cut_off(struct enrol *e)
+{
+	const char *sent = journal_find(&e->journal, JOURNAL_SENT);
+
+	if (sent)
+		report_warn(&e->report, "server",
+			"an enrolment at %.*s was cut off: the server may list this machine, and "
+			"have spent a use of the token",
+			(int)strcspn(sent, " "), sent);
+}
+
 /* Not enrolled: only what a former enrolment has left. */
 static int purge_rest(struct enrol *e)
 {
 	int failure = 0;
 
+	tell_cut_off(e);
 	report_begin(&e->report, "remove");
 	if (e->options.purge) {
 		note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), &failure);
