@@ -447,7 +447,8 @@ machine_console()
 
 ### In machines
 
-# Beside the units' control groups, within the machine's own, whichever its systemd uses.
+# Beside the units' control groups, within the machine's own, whichever its systemd uses. The clock is not the
+# machine's own but this one's: nobody may set it there.
 on()
 (
 	leader=$(machine_leader "$1") || exit 125
@@ -455,7 +456,7 @@ on()
 	shift
 	exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root \
 		LOGNAME=root SHELL=/bin/sh LANG=C.UTF-8 ${TERM:+TERM="$TERM"} \
-		nsenter --target "$leader" --all -- "$@"
+		setpriv --bounding-set -sys_time -- nsenter --target "$leader" --all -- "$@"
 )
 
 as()
