@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
+#include "agent/ending.h"
 #include "agent/greeting.h"
 #include "agent/log.h"
 #include "agent/memory.h"
@@ -48,6 +49,9 @@ struct agent {
 	struct session *session; /* NULL until the channel stands */
 	uint64_t awaited;        /* sequence number of the HELLO sent last, 0: acknowledged */
 	bool lasted;             /* the connection has outlived a heartbeat */
+	bool greeted;            /* a HELLO was acknowledged on it */
+	bool suspended;          /* by the server's last word on it */
+	char reason[WHY_SIZE];   /* for that */
 
 	struct status status;
 	time_t told;                 /* when systemd was last told */
@@ -78,6 +82,11 @@ static void tell_systemd(struct agent *a, time_t now)
 	a->told = now;
 }
 
+static bool has_connection(enum state state)
+{
+	return state == CONNECTED || state == SUSPENDED;
+}
+
 /* A mere acknowledgement is written down, but only now and then worth systemd's while. */
 static void change_state(struct agent *a, enum state state, const char *detail)
 {
@@ -85,14 +94,14 @@ static void change_state(struct agent *a, enum state state, const char *detail)
 	time_t now = time(NULL);
 	bool same = state == s->state && strcmp(detail, s->detail) == 0;
 
-	if ((s->state == CONNECTED) != (state == CONNECTED) || s->since == 0)
+	if (has_connection(s->state) != has_connection(state) || s->since == 0)
 		s->since = now;
 	s->state = state;
 	if (detail != s->detail)
 		(void)snprintf(s->detail, sizeof s->detail, "%s", detail);
 	(void)snprintf(s->server, sizeof s->server, "%s", a->setup->config.server);
 	write_status(a);
-	if (!same || state != CONNECTED || now - a->told >= TELL_EVERY || now < a->told)
+	if (!same || !has_connection(state) || now - a->told >= TELL_EVERY || now < a->told)
 		tell_systemd(a, now);
 }
 
@@ -146,6 +155,8 @@ static void disconnect(struct agent *a)
 	a->uplink = uplink_free(a->uplink);
 	a->awaited = 0;
 	a->lasted = false;
+	a->greeted = false;
+	a->suspended = false;
 }
 
 /* Ends the connection, if there is one, and arms the next attempt: after the back-off's delay, or
@@ -232,9 +243,15 @@ static void arm_heartbeat(struct agent *a, uint32_t seconds, bool first)
 		arm(a, between(period - period / 10, period + period / 10), on_heartbeat);
 }
 
+/* A suspension is more to know than a clock that is wrong. */
+static void show_connection(struct agent *a, const char *odd)
+{
+	change_state(a, a->suspended ? SUSPENDED : CONNECTED, a->suspended ? a->reason : odd);
+}
+
 static void on_ack(struct agent *a, const struct message *m)
 {
-	bool first = a->status.state != CONNECTED;
+	bool first = !a->greeted;
 	char odd[GREETING_ODD_SIZE];
 	struct ack ack;
 	int r = ack_decode(m->body, m->len, &ack);
@@ -246,16 +263,58 @@ static void on_ack(struct agent *a, const struct message *m)
 	}
 	a->awaited = 0;
 	a->lasted = !first;
+	a->greeted = true;
 	a->complaint.text[0] = '\0';
 	a->status.hello = time(NULL);
 	greeting_check_clock(ack.time, odd);
 	if (odd[0] && strcmp(odd, a->status.detail) != 0)
 		log_seldom(LOG_WARNING, "%s", odd);
-	change_state(a, CONNECTED, odd);
+	show_connection(a, odd);
 	arm_heartbeat(a, ack.heartbeat, first);
 	if (first)
 		log_seldom(LOG_INFO, "connected to %s", a->setup->config.server);
 	memory_give_back();
+}
+
+/* For ever, by the server's signed word: there is nothing left to do but to say why. */
+static void end_revoked(struct agent *a, const char *why)
+{
+	char text[sizeof a->status.detail];
+	int r;
+
+	status_copy_printable(why, text, sizeof text);
+	disconnect(a);
+	r = ending_make(a->paths->state, text);
+	if (r < 0)
+		(void)log_err(r, "cannot wipe the keys in '%s'", a->paths->state);
+	log_say(LOG_ERR,
+		"%s has revoked this machine%s%s; its keys are wiped; to enrol it anew, run "
+		"muster-enrol --uninstall and then the installer",
+		a->setup->config.server, *text ? ": " : "", text);
+	a->status.next = 0;
+	change_state(a, REVOKED, text);
+	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
+	(void)sd_event_exit(a->event, AGENT_EXIT_REVOKED);
+}
+
+static void on_state(struct agent *a, const struct message *m)
+{
+	struct state_notice notice;
+
+	if (state_notice_decode(m->body, m->len, &notice) < 0 || notice.state == MACHINE_PENDING) {
+		lose(a, WAITING, 0, "%s told a state in an unknown form", a->setup->config.server);
+		return;
+	}
+	if (notice.state == MACHINE_REVOKED) {
+		end_revoked(a, notice.text);
+		return;
+	}
+	a->suspended = notice.state == MACHINE_SUSPENDED;
+	status_copy_printable(notice.text, a->reason, sizeof a->reason);
+	log_seldom(LOG_NOTICE, "%s has %s this machine%s%s", a->setup->config.server,
+		a->suspended ? "suspended" : "resumed", *a->reason ? ": " : "", a->reason);
+	if (a->greeted)
+		show_connection(a, "");
 }
 
 static void on_nack(struct agent *a, const struct message *m)
@@ -274,6 +333,10 @@ static void on_nack(struct agent *a, const struct message *m)
 
 		lose(a, WAITING, retry * SECOND, "%s cannot serve this machine now: %s%s%s", server,
 			nack_name(nack.code), colon, nack.text);
+		return;
+	}
+	if (nack.code == NACK_REVOKED && a->awaited != 0 && nack.sequence == a->awaited) {
+		end_revoked(a, nack.text);
 		return;
 	}
 	lose(a, REFUSED, 0, "%s refuses this machine: %s%s%s", server, nack_name(nack.code), colon,
@@ -314,6 +377,7 @@ typedef void handler(struct agent *a, const struct message *m);
 
 static handler *const handlers[] = {
 	[OP_CONFIG] = on_config,
+	[OP_STATE] = on_state,
 	[OP_ACK] = on_ack,
 	[OP_NACK] = on_nack,
 };

@@ -18,6 +18,9 @@ struct agent_paths {
 	const char *runtime; /* folder of the file status */
 };
 
+/* The loop's exit code when the server has revoked this machine (EX_NOPERM). */
+#define AGENT_EXIT_REVOKED 77
+
 struct agent;
 
 /* Loads configuration and keys and arms the first attempt. Errors have been logged. paths must

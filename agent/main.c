@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/config.h"
+#include "agent/ending.h"
 #include "agent/log.h"
 #include "agent/memory.h"
 #include "agent/status.h"
@@ -30,7 +31,8 @@ static const char help[] =
 	"  status         tell what the running agent is doing; --json: for programs\n"
 	"\n"
 	"Exit codes: 0 well; 1 failure; 2 wrong usage; 3 status: not connected;\n"
-	"78 configuration or keys missing or wrong. See muster-agent(8).\n";
+	"77 revoked by the server; 78 configuration or keys missing or wrong. See "
+	"muster-agent(8).\n";
 
 static const char *folder(const char *variable, const char *otherwise)
 {
@@ -73,11 +75,25 @@ static bool may_pass(int error)
 	return error == -ENOMEM || error == -EIO || error == -EMFILE || error == -ENFILE;
 }
 
+/* systemctl status has it, at every start again. */
+static int tell_revoked(const struct agent_paths *paths)
+{
+	char why[ENDING_SIZE];
+
+	if (ending_read(paths->state, why) < 0)
+		*why = '\0';
+	(void)sd_notifyf(
+		0, "STATUS=Revoked by the server, no keys left%s%s", *why ? ": " : "", why);
+	return AGENT_EXIT_REVOKED;
+}
+
 static int run(sd_event *event, const struct agent_paths *paths)
 {
 	struct agent *a = NULL;
 	int r = agent_new(event, paths, &a);
 
+	if (r == -EKEYREVOKED)
+		return tell_revoked(paths);
 	if (r < 0)
 		return may_pass(r) ? EXIT_FAILURE : EX_CONFIG;
 	r = add_signals(event, a);

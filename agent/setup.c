@@ -3,13 +3,14 @@
 
 #include <errno.h>
 
+#include "agent/ending.h"
 #include "agent/log.h"
 
 #define PATH_SIZE 256
 
 static int load_keys(struct setup *s, const char *folder)
 {
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], why[ENDING_SIZE];
 	int r;
 
 	if ((size_t)snprintf(path, sizeof path, "%s/identity.key", folder) >= sizeof path)
@@ -18,6 +19,13 @@ static int load_keys(struct setup *s, const char *folder)
 	if (r == 0) {
 		(void)snprintf(path, sizeof path, "%s/tls.pem", folder);
 		r = tlskey_load(path, &s->tls);
+	}
+	if (r == -ENOENT && ending_read(folder, why) == 0) {
+		log_say(LOG_ERR,
+			"the server has revoked this machine%s%s: run muster-enrol --uninstall, "
+			"and then the installer to enrol it anew",
+			*why ? ": " : "", why);
+		return -EKEYREVOKED;
 	}
 	if (r == -ENOENT)
 		return log_err(r,

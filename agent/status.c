@@ -18,6 +18,8 @@ static const char *const names[] = {
 	[CONNECTED] = "connected",
 	[WAITING] = "waiting",
 	[REFUSED] = "refused",
+	[SUSPENDED] = "suspended",
+	[REVOKED] = "revoked",
 };
 
 const char *status_name(enum state state)
@@ -188,6 +190,17 @@ void status_sentence(const struct status *s, char *ret, size_t size)
 		(void)snprintf(ret, size,
 			"Refused by %s, not connected since %s, asking again at %s%s%s", s->server,
 			since, short_time(s->next, other), colon, detail);
+		return;
+	case SUSPENDED:
+		(void)snprintf(ret, size,
+			"Connected to %s since %s, but suspended there: nothing but HELLO is "
+			"taken%s%s",
+			s->server, since, colon, detail);
+		return;
+	case REVOKED:
+		(void)snprintf(ret, size,
+			"Revoked by %s: this machine's keys are wiped, the agent has ended%s%s",
+			s->server, colon, detail);
 		return;
 	}
 }

@@ -18,6 +18,8 @@ enum state {
 	CONNECTED,  /* the server has acknowledged a HELLO on this connection */
 	WAITING,    /* until the next attempt */
 	REFUSED,    /* the same, and the server has said that this machine may not connect */
+	SUSPENDED,  /* connected, but the server takes nothing but HELLO */
+	REVOKED,    /* the server has ended the enrolment for ever; the agent ends */
 };
 
 struct status {

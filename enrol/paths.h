@@ -24,6 +24,7 @@
 #define IDENTITY_NAME  "identity.key"
 #define TLS_NAME       "tls.pem"
 #define CLIENT_NAME    "client"
+#define REVOKED_NAME   "revoked" /* why the agent has wiped the keys */
 
 #define STATUS_PARENT "/run"
 #define STATUS_FOLDER "/run/muster-agent"

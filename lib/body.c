@@ -265,6 +265,34 @@ int nack_decode(const void *body, size_t len, struct nack *ret)
 	return 0;
 }
 
+ssize_t state_notice_encode(const struct state_notice *n, void *ret, size_t size)
+{
+	struct writer w = writer_over(ret, size);
+
+	if (n->state > MACHINE_REVOKED)
+		return -EINVAL;
+	write_u8(&w, BODY_VERSION);
+	write_u8(&w, n->state);
+	write_text2(&w, n->text);
+	return write_end(&w);
+}
+
+int state_notice_decode(const void *body, size_t len, struct state_notice *ret)
+{
+	struct reader r = reader_over(body, len);
+	struct state_notice n = {};
+	int version = read_version(&r);
+
+	if (version < 0)
+		return version;
+	n.state = read_u8(&r);
+	read_text2(&r, n.text, sizeof n.text);
+	if (read_end(&r) < 0 || n.state > MACHINE_REVOKED)
+		return -EBADMSG;
+	*ret = n;
+	return 0;
+}
+
 const char *nack_name(uint16_t code)
 {
 	static const char *const names[] = {

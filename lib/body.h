@@ -2,8 +2,8 @@
 /*
  * The bodies of messages, one pair of functions each, field by field as muster-protocol(7) lists
  * them under the op code's name. encode: bytes written; -EMSGSIZE: too long, or a text that is not
- * printable; -EINVAL: no pin or too many. decode: 0; -EBADMSG: malformed; -EPROTONOSUPPORT: of a
- * version that this end doesn't know, whatever follows its number.
+ * printable; -EINVAL: no pin or too many, no such state. decode: 0; -EBADMSG: malformed;
+ * -EPROTONOSUPPORT: of a version that this end doesn't know, whatever follows its number.
  */
 #ifndef MUSTER_BODY_H
 #define MUSTER_BODY_H
@@ -104,6 +104,19 @@ struct nack {
 	struct subject subject;
 };
 
+/* STATE from the server: what the machine is to it from now on. */
+enum machine_state {
+	MACHINE_ACTIVE = 0,
+	MACHINE_PENDING = 1,   /* until an administrator approves it; only to ENROL */
+	MACHINE_SUSPENDED = 2, /* only HELLO, and LEAVE, until it is active again */
+	MACHINE_REVOKED = 3,   /* for ever */
+};
+
+struct state_notice {
+	uint8_t state; /* enum machine_state */
+	char text[513];
+};
+
 ssize_t token_query_encode(const struct token_query *q, void *ret, size_t size) must_use;
 int token_query_decode(const void *body, size_t len, struct token_query *ret) must_use;
 ssize_t token_answer_encode(const struct token_answer *a, void *ret, size_t size) must_use;
@@ -118,6 +131,8 @@ ssize_t ack_encode(const struct ack *a, void *ret, size_t size) must_use;
 int ack_decode(const void *body, size_t len, struct ack *ret) must_use;
 ssize_t nack_encode(const struct nack *n, void *ret, size_t size) must_use;
 int nack_decode(const void *body, size_t len, struct nack *ret) must_use;
+ssize_t state_notice_encode(const struct state_notice *n, void *ret, size_t size) must_use;
+int state_notice_decode(const void *body, size_t len, struct state_notice *ret) must_use;
 
 /* "token unknown", ...; for a code of a later version "refused". */
 const char *nack_name(uint16_t code);

@@ -64,6 +64,37 @@ int labels_add(struct labels *l, const char *label)
 	return len == 0 || label[len] != '\0' ? -EINVAL : add(l, label, len);
 }
 
+static bool drop(struct labels *l, const char *key, size_t len)
+{
+	const char *found = len ? find_key(l, key, len) : NULL;
+	size_t at;
+
+	if (!found)
+		return false;
+	at = (size_t)(found - l->text[0]) / LABEL_SIZE;
+	l->count--;
+	memmove(l->text[at], l->text[at + 1], (l->count - at) * (size_t)LABEL_SIZE);
+	memset(l->text[l->count], 0, LABEL_SIZE);
+	return true;
+}
+
+bool labels_drop(struct labels *l, const char *key)
+{
+	size_t len = key_length(key);
+
+	return key[len] == '\0' && drop(l, key, len);
+}
+
+int labels_put(struct labels *l, const char *label)
+{
+	size_t len = label_length(label);
+
+	if (len == 0 || label[len] != '\0')
+		return -EINVAL;
+	drop(l, label, key_length(label));
+	return add(l, label, len);
+}
+
 int labels_split(const char *text, struct labels *ret)
 {
 	struct labels l = {};

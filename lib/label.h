@@ -27,6 +27,11 @@ struct labels {
  * reached. */
 int labels_add(struct labels *l, const char *label) must_use;
 
+/* The same in the place of the label of that key, if there is one. */
+int labels_put(struct labels *l, const char *label) must_use;
+/* Takes the label of that key out. false: there is none. */
+bool labels_drop(struct labels *l, const char *key);
+
 /* From and to "a=1,b": the stored and shown form. split: as labels_add(). join: ret has room for
  * every label. */
 #define LABELS_TEXT_SIZE (LABELS_MAX * LABEL_SIZE)

@@ -35,6 +35,16 @@ static void log_first_hello(const struct channel *c, const struct hello *hello)
 	log_client(c, LOG_WARNING, what, hello->facts.hostname);
 }
 
+static int refuse_client(struct channel *c, uint64_t sequence, const struct client_record *client)
+{
+	if (client->state == CLIENT_LEFT)
+		return channel_nack(c, sequence, NACK_REVOKED, 0,
+			"this machine has left; to come back it needs a new enrolment");
+	return channel_nack(c, sequence, NACK_REVOKED, 0,
+		"an administrator has %s this machine%s%s", client_state_name(client->state),
+		*client->reason ? ": " : "", client->reason);
+}
+
 /* Is it (still) a client? 0: yes; 1: it was told why not; or an error. */
 static int check_client(struct channel *c, uint64_t sequence, struct client_record *ret)
 {
@@ -45,11 +55,10 @@ static int check_client(struct channel *c, uint64_t sequence, struct client_reco
 			"this server doesn't know this machine any more");
 	else if (r < 0)
 		return channel_store_failed(c, r);
-	else if (ret->state == CLIENT_LEFT)
-		r = channel_nack(c, sequence, NACK_REVOKED, 0,
-			"this machine has left; to come back it needs a new enrolment");
-	else
+	else if (ret->state == CLIENT_ENROLLED || ret->state == CLIENT_SUSPENDED)
 		return 0;
+	else
+		r = refuse_client(c, sequence, ret);
 	if (r < 0)
 		return r;
 	channel_finish(c);
@@ -76,14 +85,17 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	r = store_client_hello(c->server->store, c->id, hello, address);
 	if (r < 0)
 		return channel_store_failed(c, r);
-	if (!c->listed)
+	bool first = !c->connected;
+	if (first)
 		log_first_hello(c, hello);
 	channel_connected(c);
 	r = configs_hello(c, &hello->holdings);
 	if (r < 0)
 		return r == -ETIMEDOUT ? r : channel_store_failed(c, r);
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
-	return channel_ack(c, sequence, true);
+	if (first && client.state != CLIENT_ENROLLED)
+		r = channel_state(c, client.state, client.reason);
+	return r < 0 ? r : channel_ack(c, sequence, true);
 }
 
 void agent_beat(struct channel *c, const struct beat *b)
@@ -102,11 +114,11 @@ int agent_hello(struct channel *c, const struct message *m)
 	int r = hello_decode(m->body, m->len, &hello);
 	if (r < 0)
 		return channel_nack_body(c, m->sequence, r);
-	if (!c->listed)
+	if (!c->connected)
 		return take_hello(c, m->sequence, &hello);
 	if (c->beat != NULL)
 		beats_flush(beats);
-	if (!c->listed) /* not any more */
+	if (!c->connected) /* not any more */
 		return 0;
 	beats_add(beats, c, m->sequence, &hello);
 	return 0;
@@ -114,15 +126,22 @@ int agent_hello(struct channel *c, const struct message *m)
 
 int agent_leave(struct channel *c, const struct message *m)
 {
+	static struct client_record client; /* large, and used nowhere beyond this call */
 	bool withdrawn = false;
 
 	if (m->len != 0)
 		return channel_nack_body(c, m->sequence, -EBADMSG);
+	int r = store_client_by_id(c->server->store, c->id, &client);
+	if (r == 0 && (client.state == CLIENT_REVOKED || client.state == CLIENT_REMOVED)) {
+		r = refuse_client(c, m->sequence, &client);
+		channel_finish(c);
+		return r;
+	}
 	if (c->beat != NULL) /* said before, so taken before */
 		beats_flush(c->server->beats);
 	if (turn_enter(c->server->turn) < 0)
 		return busy(c, m->sequence);
-	int r = store_client_leave(c->server->store, c->id, &withdrawn);
+	r = store_client_leave(c->server->store, c->id, &withdrawn);
 	if (r < 0 && r != -ENOENT) /* gone already is as good */
 		return channel_store_failed(c, r);
 	log_client(c, LOG_INFO, withdrawn ? "took its enrolment back" : "has left", "a machine");

@@ -55,13 +55,34 @@ static size_t slot_of(const struct channels *all, const uint8_t id[static CLIENT
 	return value % SLOTS;
 }
 
-static struct channel *find(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
+/* The first of the client's channels from c on. */
+static struct channel *of_client(struct channel *c, const uint8_t id[static CLIENT_ID_SIZE])
 {
-	struct channel *c = all->slots[slot_of(all, id)];
-
 	while (c != NULL && memcmp(c->id, id, CLIENT_ID_SIZE) != 0)
 		c = c->next;
 	return c;
+}
+
+static struct channel *find(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	struct channel *c = of_client(all->slots[slot_of(all, id)], id);
+
+	while (c != NULL && !c->connected)
+		c = of_client(c->next, id);
+	return c;
+}
+
+void channel_identify(struct channel *c, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	struct channels *all = c->server->channels;
+	struct channel **slot = &all->slots[slot_of(all, id)];
+
+	if (c->listed)
+		return;
+	memcpy(c->id, id, CLIENT_ID_SIZE);
+	c->next = *slot;
+	*slot = c;
+	c->listed = true;
 }
 
 static void unlist(struct channel *c)
@@ -75,7 +96,8 @@ static void unlist(struct channel *c)
 		at = &(*at)->next;
 	*at = c->next;
 	c->listed = false;
-	all->count--;
+	all->count -= c->connected;
+	c->connected = false;
 }
 
 bool channels_connected(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
@@ -109,16 +131,11 @@ void channel_end_others(struct channel *c)
 
 void channel_connected(struct channel *c)
 {
-	struct channels *all = c->server->channels;
-
-	if (c->listed)
+	if (c->connected)
 		return;
 	channel_end_others(c);
-	struct channel **slot = &all->slots[slot_of(all, c->id)];
-	c->next = *slot;
-	*slot = c;
-	c->listed = true;
-	all->count++;
+	c->connected = true;
+	c->server->channels->count++;
 }
 
 /* ---- one channel */
@@ -128,13 +145,14 @@ static const struct rule {
 	enum op op;
 	unsigned allowed; /* enum standing, one or more */
 	int (*take)(struct channel *c, const struct message *m);
+	bool in_suspense; /* also of a suspended machine */
 } rules[] = {
-	{ OP_TOKEN, STANDING_ANONYMOUS, enrol_token },
-	{ OP_ENROL, STANDING_ANONYMOUS, enrol_machine },
-	{ OP_HELLO, STANDING_ENROLLED, agent_hello },
-	{ OP_ACK, STANDING_ENROLLED, configs_ack },
-	{ OP_NACK, STANDING_ENROLLED, configs_nack },
-	{ OP_LEAVE, STANDING_NEW | STANDING_ENROLLED, agent_leave },
+	{ OP_TOKEN, STANDING_ANONYMOUS, enrol_token, false },
+	{ OP_ENROL, STANDING_ANONYMOUS, enrol_machine, false },
+	{ OP_HELLO, STANDING_ENROLLED, agent_hello, true },
+	{ OP_ACK, STANDING_ENROLLED, configs_ack, false },
+	{ OP_NACK, STANDING_ENROLLED, configs_nack, false },
+	{ OP_LEAVE, STANDING_NEW | STANDING_ENROLLED, agent_leave, true },
 };
 
 static const struct rule *find_rule(uint8_t op)
@@ -189,7 +207,16 @@ static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
 	int r = session_open(c->session, packet, len, &m);
 	if (r < 0)
 		return refuse(c, row->name, session_error(r));
-	return r == 0 ? 0 : rule->take(c, &m);
+	if (r == 0)
+		return 0;
+	if (c->suspended && (rule->op == OP_ACK || rule->op == OP_NACK)) {
+		configs_forget(c); /* an answer gets none; what it holds, it says in HELLO */
+		return 0;
+	}
+	if (c->suspended && !rule->in_suspense)
+		return channel_nack(c, m.sequence, NACK_SUSPENDED, 0,
+			"this machine is suspended: only HELLO is taken from it");
+	return rule->take(c, &m);
 }
 
 /* Everything that a channel writes waits for the turn's end, if the turn has changed anything. */
@@ -288,7 +315,8 @@ int channel_start(
 	if (client != NULL) {
 		setup.peer = client->identity;
 		memcpy(setup.client_id, client->id, CLIENT_ID_SIZE);
-		memcpy(c->id, client->id, CLIENT_ID_SIZE);
+		c->suspended = client->state == CLIENT_SUSPENDED;
+		channel_identify(c, client->id);
 	}
 	int r = tls_binding(stream_tls(stream), setup.binding);
 	if (r >= 0)
@@ -312,8 +340,64 @@ void channel_finish(struct channel *c)
 {
 	configs_forget(c);
 	unlist(c);
+	beats_forget(c);
 	c->standing = STANDING_OVER;
 	stream_finish(c->stream);
+}
+
+/* ---- what an administrator has made of a client */
+
+static const enum machine_state notices[] = {
+	[CLIENT_ENROLLED] = MACHINE_ACTIVE,
+	[CLIENT_LEFT] = MACHINE_REVOKED,
+	[CLIENT_SUSPENDED] = MACHINE_SUSPENDED,
+	[CLIENT_REVOKED] = MACHINE_REVOKED,
+	[CLIENT_REMOVED] = MACHINE_REVOKED,
+};
+
+int channel_state(struct channel *c, enum client_state state, const char *reason)
+{
+	struct state_notice notice = { .state = (uint8_t)notices[state] };
+	uint8_t body[sizeof(notice.text) + 16];
+
+	snprintf(notice.text, sizeof(notice.text), "%s", reason);
+	c->suspended = state == CLIENT_SUSPENDED;
+	ssize_t len = state_notice_encode(&notice, body, sizeof(body));
+	return len < 0 ? (int)len : channel_send(c, OP_STATE, body, (size_t)len);
+}
+
+/* Nobody who has lost his standing keeps the connection, not even by reading nothing. */
+static void tell(struct channel *c, const struct client_record *client)
+{
+	if (channel_state(c, client->state, client->reason) < 0) {
+		stream_end(c->stream);
+		return;
+	}
+	if (notices[client->state] == MACHINE_REVOKED) {
+		channel_finish(c);
+		stream_hurry(c->stream);
+	} else {
+		configs_due(c);
+	}
+	channel_hold(c); /* may end it */
+}
+
+void channels_due(struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	struct channel *c = find(all, id);
+
+	if (c != NULL)
+		configs_due(c);
+}
+
+void channels_tell(struct channels *all, const struct client_record *client)
+{
+	struct channel *c = of_client(all->slots[slot_of(all, client->id)], client->id), *next;
+
+	for (; c != NULL; c = next) {
+		next = of_client(c->next, client->id);
+		tell(c, client);
+	}
 }
 
 /* ---- answers */

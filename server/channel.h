@@ -17,7 +17,7 @@
 struct beat;
 struct server;
 struct channel;
-struct channels; /* the connected machines: those whose HELLO has been taken */
+struct channels; /* of machines with an id; connected are those whose HELLO has been taken */
 
 int channels_new(struct channels **ret) must_use;
 struct channels *channels_free(struct channels *c);
@@ -26,6 +26,11 @@ size_t channels_count(const struct channels *c);
 /* Every connected machine's; none may end meanwhile. */
 void channels_each(
 	struct channels *c, void (*visit)(void *userdata, struct channel *channel), void *userdata);
+/* The client may have to get other configurations now. */
+void channels_due(struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
+/* An administrator has changed the client: all its channels are told (STATE) with the turn's
+ * commit; if it is no client any more they take nothing more and end within a second. */
+void channels_tell(struct channels *c, const struct client_record *client);
 
 enum standing {
 	STANDING_ANONYMOUS = 1, /* showed no TLS key */
@@ -57,8 +62,10 @@ struct channel {
 	struct order_queue order;
 	enum standing standing;
 	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
-	struct channel *next;       /* in the table of the connected */
+	struct channel *next;       /* in the table of those that have an id */
 	bool listed;
+	bool connected; /* its HELLO has been taken */
+	bool suspended; /* nothing is taken from it but HELLO and LEAVE, and nothing else sent */
 };
 
 /* Makes the stream a channel. client: whose TLS key was shown, or NULL. rest: what the peer has
@@ -66,6 +73,8 @@ struct channel {
 int channel_start(struct stream *stream, const struct client_record *client, const void *rest,
 	size_t len) must_use;
 
+/* The channel is that client's. */
+void channel_identify(struct channel *c, const uint8_t id[static CLIENT_ID_SIZE]);
 /* The client is connected by this channel now; an older one of it ends. */
 void channel_connected(struct channel *c);
 /* Ends the client's connected channel, if that is another than c. */
@@ -79,6 +88,8 @@ void channel_hold(struct channel *c);
 
 /* Answers, for the handlers; negative: the channel must end. */
 int channel_send(struct channel *c, enum op op, const void *body, size_t len) must_use;
+/* STATE; the channel goes by it from now on. */
+int channel_state(struct channel *c, enum client_state state, const char *reason) must_use;
 int channel_ack(struct channel *c, uint64_t sequence, bool with_time) must_use;
 int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint32_t retry,
 	const char *format, ...) must_use printf_like(5);

@@ -77,7 +77,8 @@ void configs_due(struct channel *c)
 {
 	struct configs *all = c->server->configs;
 
-	if (all == NULL || !c->listed || c->order.previous != NULL || c->order.sequence != 0)
+	if (all == NULL || !c->connected || c->suspended || c->order.previous != NULL ||
+		c->order.sequence != 0)
 		return;
 	c->order.previous = all->last;
 	*all->last = c;

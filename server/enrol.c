@@ -154,6 +154,10 @@ static int refuse(struct channel *c, uint64_t sequence, enum nack_code code,
 		return channel_nack(c, sequence, code, 0,
 			"this server knows no such token: check its 16 digits, or ask the "
 			"administrator for a new one");
+	case NACK_REVOKED:
+		return channel_nack(c, sequence, code, 0,
+			"this machine's key was revoked, for ever: enrol it with a new one "
+			"(muster-enrol --uninstall first)");
 	case NACK_KEY_KNOWN:
 		return channel_nack(c, sequence, code, 0,
 			"this machine's key is enrolled already: remove it there first "
@@ -234,7 +238,7 @@ static int answer_enrolled(struct channel *c, const struct client_record *client
 	if (r < 0)
 		return r;
 	session_enrolled(c->session, client->id);
-	memcpy(c->id, client->id, CLIENT_ID_SIZE);
+	channel_identify(c, client->id);
 	c->standing = STANDING_NEW;
 	return 0;
 }

@@ -15,6 +15,7 @@
 
 #define OUT_LIMIT      (256u << 10)
 #define LINGER_SECONDS 5
+#define HURRY_SECONDS  1
 
 enum stream_state {
 	STREAM_HANDSHAKE, /* TLS isn't up yet */
@@ -39,6 +40,7 @@ struct stream {
 	bool more : 1;     /* the user has more to do */
 	bool wants_in : 1; /* what TLS said at its last step in vain */
 	bool wants_out : 1;
+	bool hurried : 1;
 	bool busy : 1; /* inside its own event */
 	bool dead : 1; /* to be freed when that is over */
 };
@@ -131,7 +133,8 @@ static int start_lingering(struct stream *s)
 	ERR_clear_error();
 	s->state = STREAM_LINGERING;
 	shutdown(s->fd, SHUT_WR);
-	stream_deadline(s, DEADLINE_LINGER, LINGER_SECONDS);
+	if (!s->hurried)
+		stream_deadline(s, DEADLINE_LINGER, LINGER_SECONDS);
 	return 0;
 }
 
@@ -260,6 +263,12 @@ void stream_finish(struct stream *s)
 	if (s->state == STREAM_OPEN)
 		s->state = STREAM_FINISHING;
 	stream_deadline(s, DEADLINE_REQUEST, s->server->config.request_timeout);
+}
+
+void stream_hurry(struct stream *s)
+{
+	s->hurried = true;
+	stream_deadline(s, DEADLINE_LINGER, HURRY_SECONDS);
 }
 
 struct buffer *stream_out(struct stream *s)

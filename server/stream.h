@@ -41,6 +41,9 @@ void stream_end(struct stream *s);
 /* Ends it when the output has been written, politely: the peer has time to read it. */
 void stream_finish(struct stream *s);
 
+/* With it: it ends after a second at the latest, whatever the peer does. */
+void stream_hurry(struct stream *s);
+
 /* What is to be sent. While it's corked nothing is. */
 struct buffer *stream_out(struct stream *s);
 void stream_cork(struct stream *s);

@@ -143,6 +143,7 @@ $(client_of new)"
 }
 
 @test "a cut line is noticed, and it is back when the line is" {
+	becomes mid connected
 	cut_network mid
 	for _ in 1 2 3 4 5; do
 		! eventually detail_has mid "does not answer" || break

@@ -318,7 +318,8 @@ skip_unhex()
 {
 	local i
 	for ((i = 1; i <= 2345; i++)); do
-		printf "INSERT INTO client VALUES (x'%032x', x'04%0128x', x'%064x', 0, 'n=%d', '%s', 1790000000, 0, 0, zeroblob(16), \
+		printf "INSERT INTO client (id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id, \
+address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%0128x', x'%064x', 0, 'n=%d', '%s', 1790000000, 0, 0, zeroblob(16), \
 '', 'm%d', '', '', '', '', zeroblob(32));\n" "$((i * 7))" "$i" "$i" "$((i % 10))" "$id" "$i"
 	done | { echo 'BEGIN;' && cat && echo 'COMMIT;'; } | sqlite3 "$dir/state/muster.db"
 }

@@ -254,13 +254,23 @@ static bool refuse_label(struct api_call *c, const char *field, const char *labe
 	return false;
 }
 
-bool read_labels(struct api_call *c, const char *field, struct labels *ret)
+static int drop(struct labels *l, const char *key)
+{
+	struct labels one = {};
+
+	if (strchr(key, '=') || labels_add(&one, key) < 0)
+		return -EINVAL;
+	labels_drop(l, key);
+	return 0;
+}
+
+static bool each_label(struct api_call *c, const char *field, struct labels *l,
+	int (*take)(struct labels *l, const char *label))
 {
 	json_t *list = json_object_get(c->body, field);
 	size_t i;
 	json_t *value;
 
-	*ret = (struct labels){};
 	if (!list || json_is_null(list))
 		return true;
 	if (!json_is_array(list)) {
@@ -276,11 +286,27 @@ bool read_labels(struct api_call *c, const char *field, struct labels *ret)
 				c, 400, "bad-field", "field '%s' must be a list of strings", field);
 			return false;
 		}
-		r = labels_add(ret, label);
+		r = take(l, label);
 		if (r < 0)
 			return refuse_label(c, field, label, r);
 	}
 	return true;
+}
+
+bool read_labels(struct api_call *c, const char *field, struct labels *ret)
+{
+	*ret = (struct labels){};
+	return each_label(c, field, ret, labels_add);
+}
+
+bool read_labels_put(struct api_call *c, const char *field, struct labels *l)
+{
+	return each_label(c, field, l, labels_put);
+}
+
+bool read_labels_drop(struct api_call *c, const char *field, struct labels *l)
+{
+	return each_label(c, field, l, drop);
 }
 
 /* ---- values */

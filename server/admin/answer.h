@@ -48,6 +48,11 @@ bool read_string(struct api_call *c, const char *field, size_t size, const char 
 bool read_bool(struct api_call *c, const char *field, bool *ret) must_use; /* absent: false */
 bool read_labels(struct api_call *c, const char *field, struct labels *ret) must_use;
 
+/* A list of labels that each take the place of the one of their key in *l; a list of keys of labels
+ * that are taken out of it. */
+bool read_labels_put(struct api_call *c, const char *field, struct labels *l) must_use;
+bool read_labels_drop(struct api_call *c, const char *field, struct labels *l) must_use;
+
 /* ---- values; NULL: no memory */
 
 json_t *value_time(uint64_t time);    /* 0: null */

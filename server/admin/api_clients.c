@@ -22,16 +22,17 @@ static json_t *boot_id(const struct client_record *r)
 json_t *client_object(const struct server *s, const struct client_record *r)
 {
 	char key[IDENTITY_TEXT_SIZE], pin[PIN_TEXT_SIZE];
-	bool connected = r->state == CLIENT_ENROLLED && channels_connected(s->channels, r->id);
+	bool connected = channels_connected(s->channels, r->id);
 	json_t *uptime = r->last_hello ? json_integer((json_int_t)r->uptime) : json_null();
 
 	identity_public_to_text(r->identity, key);
 	pin_format(r->tls_pin, pin);
-	return json_pack("{s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:s,"
+	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
 			 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}",
 		"id", value_hex(r->id, sizeof(r->id)), "hostname",
 		value_said_or_null(r->facts.hostname), "labels", value_labels(&r->labels), "state",
-		client_state_name(r->state), "connected", connected, "address",
+		client_state_name(r->state), "since", value_time(r->since ? r->since : r->enrolled),
+		"reason", value_said_or_null(r->reason), "connected", connected, "address",
 		value_said_or_null(r->address), "enrolled", value_time(r->enrolled), "last_hello",
 		value_time(r->last_hello), "token", r->token, "os", value_said_or_null(r->facts.os),
 		"kernel", value_said_or_null(r->facts.kernel), "arch",
@@ -89,12 +90,13 @@ static bool read_state(struct api_call *c, const struct param *p, int *ret)
 	*ret = -1;
 	if (!p->given)
 		return true;
-	for (int state = CLIENT_ENROLLED; state <= CLIENT_LEFT; state++)
+	for (int state = 0; state < CLIENT_REMOVED; state++)
 		if (strcmp(p->value, client_state_name((enum client_state)state)) == 0)
 			*ret = state;
 	if (*ret >= 0)
 		return true;
-	answer_refuse(c, 400, "bad-parameter", "parameter 'state' must be enrolled or left");
+	answer_refuse(c, 400, "bad-parameter",
+		"parameter 'state' must be enrolled, left, suspended or revoked");
 	return false;
 }
 

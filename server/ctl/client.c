@@ -10,22 +10,30 @@ static bool connected(json_t *client)
 	return json_is_true(json_object_get(client, "connected"));
 }
 
+static bool is_over(const char *state)
+{
+	return strcmp(state, "left") == 0 || strcmp(state, "revoked") == 0;
+}
+
 static void list_one(void *userdata, json_t *client)
 {
 	struct table *t = userdata;
 	char time[WHEN_SIZE];
 	const char *state = get(client, "state");
-	bool left = strcmp(state, "left") == 0;
+	bool over = is_over(state);
 	scoped(freep)
 	char *labels = labels_text(json_object_get(client, "labels"));
 
 	table_row(t, get(client, "hostname"));
 	table_addf(t, PAINT_NONE, "%.*s", ID_SHOWN, get(client, "id"));
 	table_add(t, get(client, "hostname"), PAINT_NONE);
-	table_add(t, state, left ? PAINT_DIM : PAINT_NONE);
+	table_add(t, state,
+		over                              ? PAINT_DIM
+		: strcmp(state, "suspended") == 0 ? PAINT_BAD
+						  : PAINT_NONE);
 	table_add(t, connected(client) ? "yes" : "no",
 		connected(client) ? PAINT_GOOD
-		: left            ? PAINT_DIM
+		: over            ? PAINT_DIM
 				  : PAINT_BAD);
 	table_add(t, when(get(client, "last_hello"), "never", time), PAINT_NONE);
 	table_add(t, get(client, "address"), PAINT_NONE);
@@ -55,7 +63,7 @@ int client_list(struct ctl *c, int argc, char **argv)
 	if (label)
 		request_add(path, sizeof(path), "label", label);
 	if (state && strlen(state) > 100)
-		return complain(CTL_USAGE, "--state: enrolled or left");
+		return complain(CTL_USAGE, "--state: there is no such state");
 	if (state)
 		request_add(path, sizeof(path), "state", state);
 	r = request_list(c, path, "clients", list_one, &t);
@@ -75,6 +83,9 @@ static void print_client(struct ctl *c, json_t *client)
 	field(c, "ID", get(client, "id"));
 	field(c, "Hostname", get(client, "hostname"));
 	field(c, "State", get(client, "state"));
+	field(c, "Since", when_exactly(get(client, "since"), time));
+	if (*get(client, "reason"))
+		field(c, "Reason", get(client, "reason"));
 	field_painted(c, "Connected", connected(client) ? "yes" : "no",
 		connected(client) ? PAINT_GOOD : PAINT_NONE);
 	field(c, "Address", get(client, "address"));

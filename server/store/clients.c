@@ -9,11 +9,11 @@
 
 #define CLIENT_COLUMNS                                                                             \
 	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
-	" address, hostname, os, kernel, arch, version, machine"
+	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason"
 
 static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
 				   ") VALUES ($1, $2, $3, 0, $4, $5, $6, 0, 0, $7,"
-				   " $8, $9, $10, $11, $12, $13, $14)" };
+				   " $8, $9, $10, $11, $12, $13, $14, 0, '')" };
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
 static const struct sql by_identity = { "SELECT " CLIENT_COLUMNS
@@ -30,9 +30,10 @@ static const struct sql count = { "SELECT count(*) FROM client WHERE state = $1"
 static const struct sql hello = {
 	"UPDATE client SET last_hello = $2, uptime = $3, boot_id = $4, address = $5,"
 	" hostname = $6, os = $7, kernel = $8, arch = $9, version = $10, machine = $11"
-	" WHERE id = $1 AND state = 0"
+	" WHERE id = $1 AND state IN (0, 2)"
 };
-static const struct sql leave = { "UPDATE client SET state = 1 WHERE id = $1 AND state = 0" };
+static const struct sql leave = { "UPDATE client SET state = 1, state_since = $2, state_reason = ''"
+				  " WHERE id = $1 AND state IN (0, 2)" };
 static const struct sql delete = { "DELETE FROM client WHERE id = $1" };
 
 const char *client_state_name(enum client_state state)
@@ -40,6 +41,9 @@ const char *client_state_name(enum client_state state)
 	static const char *const names[] = {
 		[CLIENT_ENROLLED] = "enrolled",
 		[CLIENT_LEFT] = "left",
+		[CLIENT_SUSPENDED] = "suspended",
+		[CLIENT_REVOKED] = "revoked",
+		[CLIENT_REMOVED] = "removed",
 	};
 
 	return names[state];
@@ -63,7 +67,8 @@ static int record(struct rows *rows, struct client_record *ret)
 	bool whole;
 
 	*ret = (struct client_record){
-		.state = state == CLIENT_ENROLLED ? CLIENT_ENROLLED : CLIENT_LEFT,
+		.state = state < CLIENT_REMOVED ? (enum client_state)state : CLIENT_REVOKED,
+		.since = rows_integer(rows, 17),
 		.enrolled = rows_integer(rows, 6),
 		.last_hello = rows_integer(rows, 7),
 		.uptime = rows_integer(rows, 8),
@@ -75,6 +80,7 @@ static int record(struct rows *rows, struct client_record *ret)
 	rows_bytes(rows, 9, ret->boot_id, sizeof(ret->boot_id));
 	rows_text(rows, 10, ret->address, sizeof(ret->address));
 	facts(rows, 11, &ret->facts);
+	rows_text(rows, 18, ret->reason, sizeof(ret->reason));
 	return whole && labels_split(rows_view(rows, 4), &ret->labels) == 0 ? 0 : -EIO;
 }
 
@@ -99,13 +105,17 @@ static int one(struct store *s, const struct sql *sql, const struct value *value
 int store_client_by_id(
 	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], struct client_record *ret)
 {
-	return one(s, &by_id, VALUES(value_bytes(id, CLIENT_ID_SIZE)), ret);
+	int r = one(s, &by_id, VALUES(value_bytes(id, CLIENT_ID_SIZE)), ret);
+
+	return r == -ENOENT ? removed_by_id(s, id, ret) : r;
 }
 
 int store_client_by_pin(
 	struct store *s, const uint8_t tls_pin[static PIN_SIZE], struct client_record *ret)
 {
-	return one(s, &by_pin, VALUES(value_bytes(tls_pin, PIN_SIZE)), ret);
+	int r = one(s, &by_pin, VALUES(value_bytes(tls_pin, PIN_SIZE)), ret);
+
+	return r == -ENOENT ? removed_by_pin(s, tls_pin, ret) : r;
 }
 
 static int by_key(
@@ -286,6 +296,8 @@ static int again(struct store *s, const struct client_record *c,
 	struct token_record t;
 	int r = token_by_hash(s, hash, &t);
 
+	if (c->state == CLIENT_REVOKED)
+		return NACK_REVOKED;
 	if (r < 0)
 		return r == -ENOENT ? NACK_KEY_KNOWN : r;
 	if (strcmp(t.id, c->token) != 0 || c->state != CLIENT_ENROLLED || c->last_hello != 0)
@@ -302,6 +314,9 @@ int store_client_enrol(struct store *s, const struct enrol_request *e, const cha
 	int done, r;
 
 	token_hash(s, e->token, hash);
+	r = removed_has_key(s, e->identity, e->tls_pin);
+	if (r != 0)
+		return r < 0 ? r : NACK_REVOKED;
 	r = by_key(s, e->identity, ret);
 	if (r == 0)
 		return again(s, ret, hash, e->tls_pin);
@@ -323,11 +338,15 @@ int store_client_enrol(struct store *s, const struct enrol_request *e, const cha
 
 int store_token_query(struct store *s, const struct token_query *query, struct token_record *ret)
 {
+	static const uint8_t no_pin[PIN_SIZE];
 	struct client_record c;
 	uint8_t hash[TOKEN_HASH_SIZE];
 	int r;
 
 	token_hash(s, query->token, hash);
+	r = removed_has_key(s, query->identity, no_pin);
+	if (r != 0)
+		return r < 0 ? r : NACK_REVOKED;
 	r = by_key(s, query->identity, &c);
 	if (r == 0)
 		r = again(s, &c, hash, NULL);
@@ -378,13 +397,14 @@ int store_client_leave(
 	if (r < 0)
 		return r;
 	*ret_withdrawn = c.state == CLIENT_ENROLLED && c.last_hello == 0;
-	if (c.state == CLIENT_LEFT)
+	if (c.state != CLIENT_ENROLLED && c.state != CLIENT_SUSPENDED)
 		return 0;
 	r = db_savepoint(s->db);
 	if (r == 0 && *ret_withdrawn)
 		r = withdraw(s, &c);
 	else if (r == 0) {
-		r = db_run(s->db, &leave, VALUES(value_bytes(id, CLIENT_ID_SIZE)), NULL);
+		r = db_run(s->db, &leave,
+			VALUES(value_bytes(id, CLIENT_ID_SIZE), value_integer(store_now(s))), NULL);
 		if (r == 0)
 			r = audit_client(
 				s, id, "client.leave", c.token, c.facts.hostname, c.address);

@@ -33,6 +33,16 @@ int token_unspend(struct store *s, const char *id) must_use;
 int token_by_hash(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE],
 	struct token_record *ret) must_use;
 
+/* Of a client that has been removed its keys are left. -ENOENT. The records have nothing but id,
+ * keys, state, since and reason. */
+int removed_by_id(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
+	struct client_record *ret) must_use;
+int removed_by_pin(struct store *s, const uint8_t tls_pin[static PIN_SIZE],
+	struct client_record *ret) must_use;
+/* 1: one of these keys was a removed client's; 0. */
+int removed_has_key(struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE],
+	const uint8_t tls_pin[static PIN_SIZE]) must_use;
+
 /* "2026-11-22T01:02:03Z", 21 bytes with the NUL; "never" for 0. */
 #define TIME_TEXT_SIZE 21
 void store_time_text(uint64_t time, char ret[static TIME_TEXT_SIZE]);

@@ -129,6 +129,17 @@ static const char *const steps[] = {
 	"  bytes {bytes} NOT NULL"
 	") {strict};"
 	"CREATE INDEX receipt_client ON receipt(client, id);",
+
+	/* States that an administrator sets. removed: the keys of clients that are forgotten. */
+	"ALTER TABLE client ADD COLUMN state_since {integer} NOT NULL DEFAULT 0;"
+	"ALTER TABLE client ADD COLUMN state_reason TEXT NOT NULL DEFAULT '';"
+	"CREATE TABLE removed ("
+	"  id {bytes} PRIMARY KEY NOT NULL CHECK (length(id) = 16),"
+	"  identity {bytes} NOT NULL UNIQUE CHECK (length(identity) = 65),"
+	"  tls_pin {bytes} NOT NULL UNIQUE CHECK (length(tls_pin) = 32),"
+	"  since {integer} NOT NULL,"
+	"  reason TEXT NOT NULL"
+	") {strict};",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

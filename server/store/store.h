@@ -86,14 +86,24 @@ int store_token_count_live(struct store *s, uint64_t *ret) must_use;
 
 /* ---- clients */
 
-enum client_state { CLIENT_ENROLLED, CLIENT_LEFT };
-const char *client_state_name(enum client_state state); /* "enrolled", "left" */
+enum client_state {
+	CLIENT_ENROLLED,
+	CLIENT_LEFT,
+	CLIENT_SUSPENDED,
+	CLIENT_REVOKED,
+	CLIENT_REMOVED, /* nothing but the keys is known any more; found by key and id, never listed
+			 */
+};
+#define CLIENT_STATES 5
+const char *client_state_name(enum client_state state); /* "enrolled", "left", ... */
 
 struct client_record {
 	uint8_t id[CLIENT_ID_SIZE];
 	uint8_t identity[PUBLIC_KEY_SIZE];
 	uint8_t tls_pin[PIN_SIZE];
 	enum client_state state;
+	uint64_t since;         /* when it came into that state; 0: by its enrolment */
+	char reason[NOTE_SIZE]; /* what the administrator said to it, may be empty */
 	struct labels labels;
 	char token[TOKEN_ID_SIZE];
 	uint64_t enrolled;
@@ -116,18 +126,39 @@ int store_client_enrol(struct store *s, const struct enrol_request *request, con
 int store_token_query(struct store *s, const struct token_query *query, struct token_record *ret)
 	must_use;
 
+/* Also a removed client's (CLIENT_REMOVED). */
 int store_client_by_pin(struct store *s, const uint8_t tls_pin[static PIN_SIZE],
 	struct client_record *ret) must_use;
 int store_client_by_id(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
 	struct client_record *ret) must_use;
 int store_client_get(struct store *s, const char *id_or_prefix, struct client_record *ret) must_use;
-/* A HELLO of an enrolled client: time, facts, boot id, uptime, address. */
+/* A HELLO of an enrolled or suspended client: time, facts, boot id, uptime, address. */
 int store_client_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
 	const struct hello *hello, const char *address) must_use;
 /* LEAVE: never said HELLO: the row goes and the use comes back (*ret_withdrawn); else it is marked
- * as left. Audited. */
+ * as left. Audited. Of one that has left, or was revoked or removed, nothing changes. */
 int store_client_leave(
 	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], bool *ret_withdrawn) must_use;
+
+enum client_act { CLIENT_SUSPEND, CLIENT_RESUME, CLIENT_REVOKE, CLIENT_REMOVE };
+#define CLIENT_ACTS 4
+const char *client_act_name(enum client_act act); /* "suspend", ... */
+
+struct client_order {
+	const char *reason; /* shorter than NOTE_SIZE; NULL: none */
+	const char *actor;
+};
+
+/* An administrator's act on a client, audited. 1: done, *ret is what it is now (of a removed one,
+ * what it was, with its new state); 0: it was so already; -EPERM: not in its state, which *ret
+ * tells. */
+int store_client_change(struct store *s, const char *id_or_prefix, enum client_act act,
+	const struct client_order *order, struct client_record *ret) must_use;
+
+/* An administrator's labels for a client, audited. 1: done, *ret is what it is now; 0: it had them.
+ */
+int store_client_label(struct store *s, const char *id_or_prefix, const struct labels *labels,
+	const char *actor, struct client_record *ret) must_use;
 
 struct client_filter {
 	const char *selector; /* NULL: all */

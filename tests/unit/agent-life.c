@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "agent/agent.h"
+#include "agent/ending.h"
 #include "agent/status.h"
 #include "lib/file.h"
 #include "lib/uplink.h"
@@ -51,7 +52,73 @@ static void refuse_the_first(struct call *c)
 	if (c->n > 1)
 		serve(c);
 	else if (call_open_channel(c) && call_next(c, &m))
-		(void)call_nack(c, &m, (struct nack){ .code = NACK_REVOKED, .text = "by root" });
+		(void)call_nack(
+			c, &m, (struct nack){ .code = NACK_NOT_ENROLLED, .text = "by root" });
+	(void)call_fill(c);
+}
+
+static void say_state(struct call *c, enum machine_state which, const char *text)
+{
+	struct state_notice notice = { .state = (uint8_t)which };
+	uint8_t body[600];
+	ssize_t len;
+
+	(void)snprintf(notice.text, sizeof notice.text, "%s", text);
+	len = state_notice_encode(&notice, body, sizeof body);
+	(void)call_say(c, OP_STATE, body, (size_t)len);
+}
+
+/* Before the first acknowledgement it is suspended, after the second it is active again. */
+static void suspend_for_a_while(struct call *c)
+{
+	struct message m;
+
+	if (!call_open_channel(c) || !call_next(c, &m))
+		return;
+	say_state(c, MACHINE_SUSPENDED, "look into it");
+	if (!call_ack(c, &m, 5) || !call_next(c, &m) || !call_ack(c, &m, 5))
+		return;
+	say_state(c, MACHINE_ACTIVE, "");
+	while (call_next(c, &m) && call_ack(c, &m, 5))
+		;
+}
+
+static void revoke_at_once(struct call *c)
+{
+	struct message m;
+
+	if (!call_open_channel(c) || !call_next(c, &m) || !call_ack(c, &m, 5))
+		return;
+	say_state(c, MACHINE_REVOKED, "stolen");
+	(void)call_fill(c);
+}
+
+static void revoke_by_nack(struct call *c)
+{
+	struct message m;
+
+	if (call_open_channel(c) && call_next(c, &m))
+		(void)call_nack(c, &m, (struct nack){ .code = NACK_REVOKED, .text = "stolen" });
+	(void)call_fill(c);
+}
+
+/* Neither is an answer to what was said, nor a state that can be. */
+static void revoke_something_else_first(struct call *c)
+{
+	struct message m;
+
+	if (c->n > 2) {
+		serve(c);
+		return;
+	}
+	if (!call_open_channel(c) || !call_next(c, &m))
+		return;
+	if (c->n == 1) {
+		m.sequence++;
+		(void)call_nack(c, &m, (struct nack){ .code = NACK_REVOKED });
+	} else {
+		say_state(c, MACHINE_PENDING, "");
+	}
 	(void)call_fill(c);
 }
 
@@ -190,7 +257,8 @@ static void begin(struct life *l, script *play)
 
 static void finish(struct life *l)
 {
-	static const char *const files[] = { "conf", "identity.key", "tls.pem", "status" };
+	static const char *const files[] = { "conf", "identity.key", "tls.pem", "status",
+		"revoked" };
 
 	l->agent = agent_free(l->agent);
 	sd_event_unref(l->event);
@@ -268,7 +336,7 @@ static void it_keeps_trying_when_refused(void **state)
 	(void)state;
 	begin(&l, refuse_the_first);
 	s = wait_for(&l, REFUSED, 1);
-	assert_non_null(strstr(s.detail, nack_name(NACK_REVOKED)));
+	assert_non_null(strstr(s.detail, nack_name(NACK_NOT_ENROLLED)));
 	assert_non_null(strstr(s.detail, "by root"));
 	(void)wait_for(&l, CONNECTED, 2);
 	finish(&l);
@@ -297,6 +365,76 @@ static void it_waits_as_long_as_a_busy_server_says(void **state)
 	s = wait_for(&l, WAITING, 1);
 	assert_true(s.next >= time(NULL) + 2);
 	(void)wait_for(&l, CONNECTED, 2);
+	finish(&l);
+}
+
+static void suspended_it_goes_on_saying_hello(void **state)
+{
+	struct life l = {};
+	struct status s;
+
+	(void)state;
+	begin(&l, suspend_for_a_while);
+	s = wait_for(&l, SUSPENDED, 1);
+	assert_string_equal(s.detail, "look into it");
+	s = wait_for(&l, CONNECTED, 2);
+	assert_string_equal(s.detail, "");
+	assert_int_equal(l.peer.calls, 1);
+	finish(&l);
+}
+
+static bool is_there(const struct life *l, const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof path, "%s/%s", l->folder, name);
+	return access(path, F_OK) == 0;
+}
+
+/* The keys are gone for good: so are their bytes, where another name still leads to them. */
+static void ends_revoked(script *play)
+{
+	struct life l = {};
+	struct agent *none = NULL;
+	char key[128], other[128], why[ENDING_SIZE];
+	char *text;
+	size_t len;
+
+	begin(&l, play);
+	(void)snprintf(key, sizeof key, "%s/identity.key", l.folder);
+	(void)snprintf(other, sizeof other, "%s/other", l.folder);
+	assert_int_equal(link(key, other), 0);
+	assert_int_equal(sd_event_loop(l.event), AGENT_EXIT_REVOKED);
+	assert_false(is_there(&l, "identity.key"));
+	assert_false(is_there(&l, "tls.pem"));
+	assert_int_equal(file_read(other, 4096, &text, &len), 0);
+	assert_int_equal(strlen(text), 0);
+	assert_true(len >= 64);
+	free(text);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(ending_read(l.folder, why), 0);
+	assert_string_equal(why, "stolen");
+	assert_int_equal(agent_new(l.event, &l.paths, &none), -EKEYREVOKED);
+	assert_null(none);
+	finish(&l);
+}
+
+static void revoked_it_wipes_its_keys_and_ends(void **state)
+{
+	(void)state;
+	ends_revoked(revoke_at_once);
+	ends_revoked(revoke_by_nack);
+}
+
+static void a_revocation_of_something_else_changes_nothing(void **state)
+{
+	struct life l = {};
+
+	(void)state;
+	begin(&l, revoke_something_else_first);
+	(void)wait_for(&l, CONNECTED, 3);
+	assert_true(is_there(&l, "identity.key") && is_there(&l, "tls.pem"));
+	assert_false(is_there(&l, "revoked"));
 	finish(&l);
 }
 
@@ -398,6 +536,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = { it(it_connects_and_says_hello_again_and_again),
 		it(it_comes_back_after_a_loss), it(it_keeps_trying_when_refused),
 		it(it_keeps_trying_when_not_enrolled), it(it_waits_as_long_as_a_busy_server_says),
+		it(suspended_it_goes_on_saying_hello), it(revoked_it_wipes_its_keys_and_ends),
+		it(a_revocation_of_something_else_changes_nothing),
 		it(it_gives_up_what_is_not_authentic), it(it_answers_what_it_does_not_know),
 		it(a_wrong_clock_is_named), it(no_byte_leaves_under_a_wrong_pin),
 		it(a_mistake_in_the_new_configuration_changes_nothing),

@@ -94,7 +94,7 @@ static void a_link_is_not_followed(void **state)
 static void every_state_has_a_sentence(void **state)
 {
 	(void)state;
-	for (enum state n = STARTING; n <= REFUSED; n++) {
+	for (enum state n = STARTING; n <= REVOKED; n++) {
 		struct status s = { .state = n, .since = 1, .server = "muster.example.org:8443" };
 		char text[1024] = "";
 

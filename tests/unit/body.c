@@ -11,6 +11,7 @@ CODEC(enrolled);
 CODEC(hello);
 CODEC(ack);
 CODEC(nack);
+CODEC(state_notice);
 
 #define SOME_FACTS                                                                                 \
 	{                                                                                          \
@@ -31,6 +32,7 @@ static const struct ack an_ack = { .sequence = 1, .time = 2, .heartbeat = 3 };
 static const struct nack a_nack = {
 	.sequence = 1, .code = NACK_TOKEN_EXPIRED, .text = "token expired yesterday"
 };
+static const struct state_notice a_notice = { MACHINE_SUSPENDED, "until the audit is over" };
 
 /* All bodies, and where their version byte is. */
 static const struct {
@@ -46,6 +48,7 @@ static const struct {
 	{ &hello_codec, &a_hello, 0, OP_HELLO },
 	{ &ack_codec, &an_ack, 0, OP_ACK },
 	{ &nack_codec, &a_nack, 0, OP_NACK },
+	{ &state_notice_codec, &a_notice, 0, OP_STATE },
 };
 
 static ssize_t encode(size_t body, void *ret, size_t size)
@@ -232,6 +235,22 @@ static void a_reason_longer_than_allowed_is_refused(void **state)
 	}
 }
 
+static void a_state_that_does_not_exist_is_neither_sent_nor_taken(void **state)
+{
+	uint8_t bytes[BODY_ANSWER_MAX];
+	struct state_notice n = a_notice;
+	ssize_t len = state_notice_encode(&n, bytes, sizeof bytes);
+
+	(void)state;
+	for (unsigned value = 0; value < 256; value++) {
+		bytes[1] = (uint8_t)value;
+		assert_int_equal(decode_exactly(&state_notice_codec, bytes, (size_t)len),
+			value <= MACHINE_REVOKED ? 0 : -EBADMSG);
+	}
+	n.state = MACHINE_REVOKED + 1;
+	assert_int_equal(state_notice_encode(&n, bytes, sizeof bytes), -EINVAL);
+}
+
 static void a_text_that_is_not_printable_is_neither_sent_nor_taken(void **state)
 {
 	uint8_t bytes[BODY_ANSWER_MAX];
@@ -263,5 +282,6 @@ UNIT(it(truncated_or_lengthened_no_body_is_taken), it(what_decodes_encodes_to_th
 	it(more_labels_than_allowed_are_refused),
 	it(an_enrolment_without_or_with_too_many_pins_is_refused),
 	it(a_reason_longer_than_allowed_is_refused),
+	it(a_state_that_does_not_exist_is_neither_sent_nor_taken),
 	it(a_text_that_is_not_printable_is_neither_sent_nor_taken),
 	it(codes_have_names_and_unknown_ones_too))

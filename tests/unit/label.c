@@ -193,8 +193,54 @@ static void malformed_selectors_are_refused_and_match_nobody(void **state)
 	assert_int_equal(selector_check(longer), 0);
 }
 
+static void a_label_takes_the_place_of_its_key(void **state)
+{
+	struct labels l, before;
+	char text[LABELS_TEXT_SIZE];
+
+	(void)state;
+	assert_int_equal(labels_split("canary,role=web,site=zrh", &l), 0);
+	assert_int_equal(labels_put(&l, "role=db"), 0);
+	assert_int_equal(labels_put(&l, "canary=1"), 0);
+	assert_int_equal(labels_put(&l, "a"), 0);
+	labels_join(&l, text);
+	assert_string_equal(text, "a,canary=1,role=db,site=zrh");
+	before = l;
+	assert_int_equal(labels_put(&l, "Role=x"), -EINVAL);
+	assert_int_equal(labels_put(&l, "role=x,y"), -EINVAL);
+	assert_int_equal(labels_put(&l, ""), -EINVAL);
+	assert_memory_equal(&l, &before, sizeof l);
+	for (unsigned i = 0; l.count < LABELS_MAX; i++) {
+		(void)snprintf(text, sizeof text, "n%u", i);
+		assert_int_equal(labels_put(&l, text), 0);
+	}
+	assert_int_equal(labels_put(&l, "one-more"), -E2BIG);
+	assert_int_equal(labels_put(&l, "n0=replaced"), 0);
+	assert_int_equal(l.count, LABELS_MAX);
+}
+
+static void a_label_is_dropped_by_its_whole_key(void **state)
+{
+	static const char *const none[] = { "rol", "roles", "role=web", "", "=", "ROLE", "-" };
+	struct labels l, left;
+
+	(void)state;
+	assert_int_equal(labels_split("canary,role=web,site=zrh", &l), 0);
+	for (size_t i = 0; i < COUNT(none); i++)
+		assert_false(labels_drop(&l, none[i]));
+	assert_int_equal(l.count, 3);
+	assert_true(labels_drop(&l, "role"));
+	assert_false(labels_drop(&l, "role"));
+	assert_int_equal(labels_split("canary,site=zrh", &left), 0);
+	assert_memory_equal(&l, &left, sizeof l);
+	assert_true(labels_drop(&l, "site"));
+	assert_true(labels_drop(&l, "canary"));
+	assert_int_equal(l.count, 0);
+}
+
 UNIT(it(labels_of_every_allowed_form_are_taken), it(malformed_labels_are_refused),
 	it(a_key_is_there_only_once), it(there_are_at_most_so_many),
 	it(they_are_sorted_whatever_the_order), it(the_largest_set_fits_its_text),
+	it(a_label_takes_the_place_of_its_key), it(a_label_is_dropped_by_its_whole_key),
 	it(a_malformed_list_is_refused_and_changes_nothing), it(selectors_match_what_they_say),
 	it(malformed_selectors_are_refused_and_match_nobody))

@@ -326,9 +326,9 @@ static void clients_come_in_pages(void **state)
 
 static void a_client_has_every_field(void **state)
 {
-	static const char *const fields[] = { "id", "hostname", "labels", "state", "connected",
-		"address", "enrolled", "last_hello", "token", "os", "kernel", "arch", "version",
-		"uptime", "boot_id", "machine", "key", "tls_pin" };
+	static const char *const fields[] = { "id", "hostname", "labels", "state", "since",
+		"reason", "connected", "address", "enrolled", "last_hello", "token", "os", "kernel",
+		"arch", "version", "uptime", "boot_id", "machine", "key", "tls_pin" };
 	struct api_fixture *a = *state;
 	char path[128];
 	json_t *c;

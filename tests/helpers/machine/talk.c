@@ -50,6 +50,7 @@ int tell_answer(const struct message *m)
 		struct enrolled enrolled;
 		struct ack ack;
 		struct nack nack;
+		struct state_notice state;
 	} b;
 
 	switch (m->op) {
@@ -81,6 +82,10 @@ int tell_answer(const struct message *m)
 			(unsigned long long)b.nack.sequence, b.nack.code, b.nack.retry,
 			nack_name(b.nack.code), b.nack.text);
 		return REFUSED;
+	case OP_STATE:
+		must(state_notice_decode(m->body, m->len, &b.state), "STATE");
+		tell("op=STATE state=%u text=%s", b.state.state, b.state.text);
+		return 0;
 	default:
 		tell("op=%u length=%zu", m->op, m->len);
 		return 0;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* What an administrator does to a client: suspend, resume, revoke, remove, label. */
+#include <errno.h>
+#include <sodium.h>
+
+#include "../channel.h"
+#include "../log.h"
+#include "answer.h"
+#include "clients_json.h"
+
+static void log_change(const struct api_call *c, const struct client_record *client)
+{
+	char id[CLIENT_ID_TEXT_SIZE], message[256];
+	const char *state = client_state_name(client->state);
+
+	sodium_bin2hex(id, sizeof(id), client->id, sizeof(client->id));
+	snprintf(message, sizeof(message), "%s (%s) is %s, by %s", client->facts.hostname, id,
+		state, c->actor);
+	log_fields(LOG_NOTICE, message, "MUSTER_CLIENT", id, "MUSTER_STATE", state, "MUSTER_ACTOR",
+		c->actor, NULL);
+}
+
+static void change(struct api_call *c, enum client_act act)
+{
+	static const char *const fields[] = { "reason", NULL };
+	static struct client_record client; /* large, and used nowhere beyond this call */
+	struct client_order order = { .actor = c->actor };
+	int r;
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) ||
+		!read_string(c, "reason", NOTE_SIZE, &order.reason) || !answer_may_write(c))
+		return;
+	r = store_client_change(c->server->store, c->id, act, &order, &client);
+	if (r == -EPERM) {
+		answer_refuse(c, 409, "wrong-state", "client '%s' is %s: %s is not possible", c->id,
+			client_state_name(client.state), client_act_name(act));
+		return;
+	}
+	if (r < 0) {
+		answer_store_error(c, r, "client");
+		return;
+	}
+	if (r > 0) {
+		log_change(c, &client);
+		channels_tell(c->server->channels, &client);
+	}
+	answer_json(c, 200, client_object(c->server, &client));
+}
+
+void api_client_suspend(struct api_call *c)
+{
+	change(c, CLIENT_SUSPEND);
+}
+
+void api_client_resume(struct api_call *c)
+{
+	change(c, CLIENT_RESUME);
+}
+
+void api_client_revoke(struct api_call *c)
+{
+	change(c, CLIENT_REVOKE);
+}
+
+void api_client_remove(struct api_call *c)
+{
+	change(c, CLIENT_REMOVE);
+}
+
+static void log_labels(const struct api_call *c, const struct client_record *client)
+{
+	char id[CLIENT_ID_TEXT_SIZE], message[256];
+
+	sodium_bin2hex(id, sizeof(id), client->id, sizeof(client->id));
+	snprintf(message, sizeof(message), "%s (%s) has other labels, by %s",
+		client->facts.hostname, id, c->actor);
+	log_fields(LOG_NOTICE, message, "MUSTER_CLIENT", id, "MUSTER_ACTOR", c->actor, NULL);
+}
+
+void api_client_label(struct api_call *c)
+{
+	static const char *const fields[] = { "set", "remove", NULL };
+	static struct client_record client; /* large, and used nowhere beyond this call */
+	struct labels labels;
+	int r;
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !answer_may_write(c))
+		return;
+	r = store_client_get(c->server->store, c->id, &client);
+	labels = client.labels;
+	if (r == 0 &&
+		(!read_labels_drop(c, "remove", &labels) || !read_labels_put(c, "set", &labels)))
+		return;
+	if (r == 0)
+		r = store_client_label(c->server->store, c->id, &labels, c->actor, &client);
+	if (r < 0) {
+		answer_store_error(c, r, "client");
+		return;
+	}
+	if (r > 0) {
+		log_labels(c, &client);
+		channels_due(c->server->channels, client.id);
+	}
+	answer_json(c, 200, client_object(c->server, &client));
+}
