@@ -7,9 +7,9 @@
  *
  * Connection N (default: the first) is cut when BYTES (default: 0) have gone from the server to the
  * client: both sides are reset, or it stays open without a byte more, or all connections are reset
- *and the relay ends. The others pass. Each line of standard output tells one thing: first "port N";
- *then "N connected", "N cut", and "N closed DOWN UP", the bytes that went to the client and to the
- *server.
+ * and the relay ends. The others pass. Each line of standard output tells one thing: first "port N";
+ * then "N connected", "N cut", and "N closed DOWN UP", the bytes that went to the client and to the
+ * server.
  */
 #include <arpa/inet.h>
 #include <errno.h>

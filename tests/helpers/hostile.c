@@ -11,7 +11,7 @@
  * "ready"; then what happens on connection C, as "C WHAT": "at STEP", "request METHOD PATH",
  * "received OP", "answered OP", "token arrived", "not tls", "peer left", and last "closed BYTES",
  * the bytes that came out of TLS. With --times, what is done at a step is done only so often, and
- *then the server behaves. One process a connection, blocking, until SIGTERM.
+ * then the server behaves. One process a connection, blocking, until SIGTERM.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -8,23 +8,31 @@
  * DIR keeps the machine's files: identity.key, tls.pem (made when they are missing) and id, its
  * client id once it has enrolled. Commands, one after the other:
  *
- *	connect               a channel without a TLS key         connect-enrolled    with the one
- *of DIR ask TOKEN             TOKEN                                enrol TOKEN         ENROL hello
- *HELLO                                leave               LEAVE guess N               N TOKENs with
- *random digits, counted say OP HEX            a message of that op code number and body; no answer
- *is awaited answer                awaits one message                  closed              awaits
- *the end call-me HEX32         writes this client id from now on record FILE           what is sent
- *from now on, also to FILE record-answers FILE   what comes from now on, also to FILE replay FILE
- *sends the file's bytes as they are raw HEX               sends these bytes mute from now on
- *nothing is sent: messages are sealed (and recorded) only flip-each-bit WHAT [TOKEN] WHAT is ask,
- *enrol or hello: one connection for each bit of the packet, sent with that bit flipped; tells how
- *many were answered close                 ends the connection wait                  until a line
- *comes on standard input
+ *	connect                 a channel without a TLS key
+ *	connect-enrolled        with the one of DIR
+ *	ask TOKEN               TOKEN
+ *	enrol TOKEN             ENROL
+ *	hello, leave            HELLO, LEAVE
+ *	guess N                 N TOKENs with random digits, counted
+ *	say OP HEX              a message of that op code number and body; no answer is awaited
+ *	answer                  awaits one message
+ *	closed                  awaits the end
+ *	call-me HEX32           writes this client id from now on
+ *	record FILE             what is sent from now on, also to FILE
+ *	record-answers FILE     what comes from now on, also to FILE
+ *	replay FILE             sends the file's bytes as they are
+ *	raw HEX                 sends these bytes
+ *	mute                    from now on nothing is sent: messages are sealed (and recorded) only
+ *	flip-each-bit WHAT [TOKEN]
+ *	                        WHAT is ask, enrol or hello: one connection for each bit of the packet, sent with
+ *	                        that bit flipped; tells how many were answered
+ *	flood N                 HELLO after HELLO, N at most, without reading an answer
+ *	close                   ends the connection
+ *	wait                    until a line comes on standard input
  *
- * ask and enrol connect first, without a TLS key, if there is no connection; hello and leave with
- * it. Each answer is a line "op=ENROLLED client=... ", the end of the connection "closed". --count
- * plays the commands as N machines DIR/1 ... DIR/N at once, M at a time; all of M connect before
- *the first goes on; each line starts with "n=I ".
+ * ask and enrol connect first, without a TLS key, if there is no connection; hello and leave with it. Each answer
+ * is a line "op=ENROLLED client=... ", the end of the connection "closed". --count plays the commands as N machines
+ * DIR/1 ... DIR/N at once, M at a time; all of M connect before the first goes on; each line starts with "n=I ".
  *
  * Exit code: 0 each message was answered by what it hoped for; 1 one was refused (NACK, or an HTTP
  * status); 2 wrong use; 3 the connection failed or ended.

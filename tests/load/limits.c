@@ -3,8 +3,7 @@
  * limits: the bare work that the server can't do without, each alone in a tight loop, as lines of a
  * name and a value. Processor time is this thread's.
  *
- *	limits FOLDER CONNECTIONS    FOLDER: for a database; CONNECTIONS: idle ones that are
- *measured
+ *	limits FOLDER CONNECTIONS    FOLDER: for a database; CONNECTIONS: idle ones that are measured
  *
  * Of TLS only the server's side counts, of handshakes in memory: both ends in one thread, the clock
  * read at each change of sides.

@@ -2,17 +2,17 @@
 /*
  * muster-swarm: any number of simulated agents, in several processes, over real TLS with the real
  * protocol. Every answer is verified, and at the end the server is asked whether it has kept what
- *it acknowledged.
+ * it acknowledged.
  *
  *	muster-swarm keys     --keys FILE --agents N           makes keys
  *	muster-swarm save     --keys FILE --first I --folder DIR   identity.key and tls.pem of one
- *	muster-swarm enrol    ...   each agent enrols; --parallel at a time; --ask: TOKEN before
- *ENROL muster-swarm idle     ...   enrolled agents connect and say HELLO each heartbeat
+ *	muster-swarm enrol    ...   each agent enrols; --parallel at a time; --ask: TOKEN before ENROL
+ *	muster-swarm idle     ...   enrolled agents connect and say HELLO each heartbeat
  *	muster-swarm return   ...   the same, then waits for the server to go away and come back
  *	muster-swarm misbehave ...  --agents peers of each kind that a server must get rid of
  *
  * It prints lines of a name and a value; "failed" and "fail-..." count what went wrong. The exit
- *code is 0 if nothing did.
+ * code is 0 if nothing did.
  */
 #include <errno.h>
 #include <getopt.h>
