@@ -271,9 +271,10 @@ static void on_ack(struct agent *a, const struct message *m)
 		log_seldom(LOG_WARNING, "%s", odd);
 	show_connection(a, odd);
 	arm_heartbeat(a, ack.heartbeat, first);
-	if (first)
+	if (first) {
 		log_seldom(LOG_INFO, "connected to %s", a->setup->config.server);
-	memory_give_back();
+		memory_give_back(); /* what connecting took */
+	}
 }
 
 /* For ever, by the server's signed word: there is nothing left to do but to say why. */
