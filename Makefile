@@ -118,7 +118,7 @@ $(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(BUILD)/gen/ins
 $(BUILD)/musterctl: $(call objects,$(CTL_C)) $(BUILD)/libmuster.a
 	$(LINK) $^ $(CTL_LINK)
 
-$(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(BUILD)/gen/agent_unit.o $(BUILD)/libmuster.a
+$(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(ENROL_LINK)
 
 $(BUILD)/muster-agent: $(call objects,$(AGENT_C)) $(BUILD)/libmuster.a
@@ -141,6 +141,8 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 
 # A file's bytes as a C array, so that a program carries it inside: const char NAME[], const size_t NAME_len.
 $(BUILD)/gen/agent_unit.c: agent/muster-agent.service
+$(BUILD)/gen/apply_path.c: agent/muster-apply.path
+$(BUILD)/gen/apply_service.c: agent/muster-apply.service
 $(BUILD)/gen/installer_script.c: installer/installer.sh.in
 $(BUILD)/gen/%.c:
 	@mkdir -p $(@D)
@@ -165,7 +167,7 @@ ENROL_PARTS  := $(filter-out $(BUILD)/enrol/main.o,$(call objects,$(ENROL_C)))
 # A unit test named server-x, agent-x or enrol-x is linked with that program's modules as well.
 $(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(BUILD)/gen/installer_script.o
 $(BUILD)/libagent.a: $(AGENT_PARTS)
-$(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o
+$(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o
 $(BUILD)/lib%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^

@@ -355,7 +355,7 @@ static void on_unknown(struct agent *a, const struct message *m)
 
 static void on_config(struct agent *a, const struct message *m)
 {
-	orders_take(a->orders, m);
+	orders_take(a->orders, m, identity_public(a->setup->identity), session_binding(a->session));
 }
 
 /* The answer to a CONFIG; the connection that it came on is still there. */

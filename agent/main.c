@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent.h"
+#include "agent/apply.h"
 #include "agent/config.h"
 #include "agent/ending.h"
 #include "agent/log.h"
@@ -16,6 +17,7 @@
 
 #define STATE_FOLDER   "/var/lib/muster-agent"
 #define RUNTIME_FOLDER "/run/muster-agent"
+#define PRIVATE_FOLDER "/var/lib/private/muster-agent" /* the state folder, as root sees it */
 
 /* Exit codes, muster-agent(8). EX_CONFIG (78) is for a mistake that starting again can't mend. */
 enum { EXIT_USAGE = 2, EXIT_NOT_CONNECTED = 3 };
@@ -169,10 +171,18 @@ static int show_status(int argc, char **argv)
 	return r == 0 && s.state == CONNECTED ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
 }
 
+/* For muster-apply.service alone; it would do no harm otherwise. */
+static int apply_order(int argc, char **argv)
+{
+	(void)argv;
+	return argc > 1 ? usage() : apply_run(CONFIG_PATH, PRIVATE_FOLDER);
+}
+
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "apply", apply_order },
 	{ "status", show_status },
 };
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "agent/apply.h"
 #include "agent/log.h"
 #include "lib/file.h"
 #include "lib/order.h"
@@ -17,8 +18,23 @@
 #define INDEX_SIZE 16384
 #define INDEX_HEAD "muster-holdings 1"
 
+#define POLL_USEC 100000u /* while a hook is at work */
+#define HOOK_WAIT 270     /* seconds: longer than muster-apply.service may take */
+
+/* One order, as it came: see APPLY_HEAD. */
+struct job {
+	uint64_t sequence; /* 0: nobody waits for the answer */
+	uint8_t *file;     /* owned; NULL: none */
+	size_t len;
+};
+
 struct orders {
 	const char *state;
+	sd_event_source *poll;
+	struct job now, next;
+	struct config_order order; /* of now, while a hook is at work on it */
+	struct verdict verdict;
+	time_t began;
 	orders_done done;
 	void *userdata;
 	struct holdings held;
@@ -163,18 +179,27 @@ static int make_folder(const struct orders *o)
 	return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
+static int on_poll(sd_event_source *source, uint64_t usec, void *userdata);
+
 int orders_new(
 	sd_event *event, const char *state, orders_done done, void *userdata, struct orders **ret)
 {
 	struct orders *o = calloc(1, sizeof *o);
 	int r;
 
-	(void)event;
 	if (!o)
 		return log_err(-ENOMEM, "cannot start");
 	o->state = state;
 	o->done = done;
 	o->userdata = userdata;
+	r = sd_event_add_time_relative(
+		event, &o->poll, CLOCK_BOOTTIME, 0, POLL_USEC / 2, on_poll, o);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(o->poll, SD_EVENT_OFF);
+	if (r < 0) {
+		orders_free(o);
+		return log_err(r, "cannot prepare the event loop");
+	}
 	r = load(o);
 	if (r < 0)
 		(void)log_err(r, "cannot read '%s/holdings': asking for all of it anew", state);
@@ -184,6 +209,11 @@ int orders_new(
 
 struct orders *orders_free(struct orders *o)
 {
+	if (!o)
+		return NULL;
+	sd_event_source_disable_unref(o->poll);
+	free(o->now.file);
+	free(o->next.file);
 	free(o);
 	return NULL;
 }
@@ -195,10 +225,20 @@ const struct holdings *orders_holdings(const struct orders *o)
 
 void orders_forget(struct orders *o)
 {
-	(void)o; /* every order is done with when it has been taken */
+	o->now.sequence = 0;
+	free(o->next.file);
+	o->next = (struct job){};
 }
 
 /* ---------------------------------------------------------------- one order */
+
+static struct job give_job(struct job *j)
+{
+	struct job given = *j;
+
+	*j = (struct job){};
+	return given;
+}
 
 static void say(struct verdict *v, enum nack_code code, const char *text)
 {
@@ -264,9 +304,14 @@ static int store(struct orders *o, const struct config_order *order)
 	return r < 0 ? r : write_index(o, held);
 }
 
-static void finish(
-	struct orders *o, uint64_t sequence, const struct config_order *order, struct verdict *v)
+static void begin(struct orders *o);
+
+/* Of the order at hand: it is stored, unless it was refused, and answered; then comes the next. */
+static void finish(struct orders *o)
 {
+	struct verdict *v = &o->verdict;
+	const struct config_order *order = &o->order;
+	uint64_t sequence = o->now.sequence;
 	int r = v->code ? 0 : store(o, order);
 
 	if (r < 0)
@@ -278,25 +323,157 @@ static void finish(
 		log_seldom(LOG_INFO, "configuration %s, revision %llu: %s", order->name,
 			(unsigned long long)order->revision,
 			order->kind == ORDER_REMOVE ? "removed" : "taken");
-	o->done(o->userdata, sequence, v);
+	free(o->now.file);
+	o->now = give_job(&o->next);
+	if (sequence)
+		o->done(o->userdata, sequence, v);
+	if (o->now.file)
+		begin(o);
 }
 
-void orders_take(struct orders *o, const struct message *m)
-{
-	struct verdict v = {};
-	struct config_order order;
-	int r = config_order_decode(m->body, m->len, &order);
+/* ---------------------------------------------------------------- with a hook */
 
+static bool there_is(const char *name, const char *suffix)
+{
+	char path[PATH_SIZE];
+
+	(void)snprintf(path, sizeof path, APPLY_HOOKS "/%s%s", name, suffix);
+	/* One that can't be seen may be there. */
+	return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+static bool has_hook(const char *name)
+{
+	return there_is(name, "") || there_is(name, ".check");
+}
+
+static int order_path(const struct orders *o, char ret[static PATH_SIZE])
+{
+	int len = snprintf(ret, PATH_SIZE, "%s/" APPLY_ORDER, o->state);
+
+	return len > 0 && len < PATH_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+static void poll_again(struct orders *o)
+{
+	if (sd_event_source_set_time_relative(o->poll, POLL_USEC) >= 0 &&
+		sd_event_source_set_enabled(o->poll, SD_EVENT_ONESHOT) >= 0)
+		return;
+	say(&o->verdict, NACK_HOOK, "cannot wait for the hook");
+	finish(o);
+}
+
+/* The result of this very order, or none in time. */
+static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct orders *o = userdata;
+	const uint8_t *signature = o->now.file + PUBLIC_KEY_SIZE + BINDING_SIZE;
+	struct apply_result result;
+	char path[PATH_SIZE];
+
+	(void)source, (void)usec;
+	if (apply_result_read(APPLY_RESULT, &result) == 0 &&
+		memcmp(result.signature, signature, sizeof result.signature) == 0) {
+		if (result.code)
+			say(&o->verdict, (enum nack_code)result.code, result.text);
+		finish(o);
+	} else if (time(NULL) - o->began > HOOK_WAIT || time(NULL) < o->began) {
+		if (order_path(o, path) == 0)
+			(void)unlink(path);
+		say(&o->verdict, NACK_HOOK,
+			"no answer from muster-apply.service: see its status and journal");
+		finish(o);
+	} else {
+		poll_again(o);
+	}
+	return 0;
+}
+
+static void ask_hook(struct orders *o)
+{
+	char path[PATH_SIZE];
+	int r = order_path(o, path);
+
+	if (r == 0) {
+		*strrchr(path, '/') = '\0';
+		r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	}
+	if (r == 0)
+		r = order_path(o, path);
+	if (r == 0)
+		r = file_write_atomic(path, o->now.file, o->now.len, 0600);
 	if (r < 0) {
-		say(&v, r == -EPROTONOSUPPORT ? NACK_UNSUPPORTED : NACK_MALFORMED,
-			"the order can't be read");
-		log_seldom(LOG_WARNING, "the server sent a configuration that can't be read");
-		o->done(o->userdata, m->sequence, &v);
+		say(&o->verdict, NACK_STORAGE, strerror(-r));
+		finish(o);
 		return;
 	}
-	about(&v, &order);
-	if (check(o, &order, &v) == 1)
-		o->done(o->userdata, m->sequence, &v);
-	else
-		finish(o, m->sequence, &order, &v);
+	o->began = time(NULL);
+	poll_again(o);
+}
+
+/* ---------------------------------------------------------------- orders */
+
+static void begin(struct orders *o)
+{
+	const uint8_t *body = o->now.file + APPLY_HEAD + CLIENT_ID_SIZE + 8;
+	size_t len = o->now.len - APPLY_HEAD - CLIENT_ID_SIZE - 8;
+	struct job done;
+	int r;
+
+	o->verdict = (struct verdict){};
+	r = config_order_decode(body, len, &o->order);
+	if (r == 0) {
+		about(&o->verdict, &o->order);
+		r = check(o, &o->order, &o->verdict);
+	} else {
+		say(&o->verdict, r == -EPROTONOSUPPORT ? NACK_UNSUPPORTED : NACK_MALFORMED,
+			"the order can't be read");
+		log_seldom(LOG_WARNING, "the server sent a configuration that can't be read");
+	}
+	if (r == 0 && has_hook(o->order.name)) {
+		ask_hook(o);
+		return;
+	}
+	if (r == 0) {
+		finish(o);
+		return;
+	}
+	if (o->verdict.subject.name[0] && o->verdict.code)
+		log_seldom(LOG_WARNING, "configuration %s, revision %llu: not taken: %s",
+			o->order.name, (unsigned long long)o->order.revision, o->verdict.text);
+	/* Refused, or done already: nothing is stored. */
+	done = o->now;
+	o->now = give_job(&o->next);
+	if (done.sequence)
+		o->done(o->userdata, done.sequence, &o->verdict);
+	free(done.file);
+	if (o->now.file)
+		begin(o);
+}
+
+void orders_take(struct orders *o, const struct message *m,
+	const uint8_t self[static PUBLIC_KEY_SIZE], const uint8_t binding[static BINDING_SIZE])
+{
+	struct verdict broke = {};
+	struct job job = { .sequence = m->sequence, .len = APPLY_HEAD + m->signed_len };
+	struct writer w;
+
+	job.file = malloc(job.len);
+	if (!job.file) {
+		say(&broke, NACK_STORAGE, strerror(ENOMEM));
+		o->done(o->userdata, m->sequence, &broke);
+		return;
+	}
+	w = writer_over(job.file, job.len);
+	write_bytes(&w, self, PUBLIC_KEY_SIZE);
+	write_bytes(&w, binding, BINDING_SIZE);
+	write_bytes(&w, m->signature, SIGNATURE_SIZE);
+	write_bytes(&w, m->signed_bytes, m->signed_len);
+	if (o->now.file) {
+		free(o->next.file);
+		o->next = job;
+		return;
+	}
+	o->now = job;
+	begin(o);
 }

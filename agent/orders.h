@@ -2,7 +2,9 @@
 /*
  * The configurations that the server sends: checked, stored below the state folder and nowhere
  * else, answered. config/NAME is the content; the file holdings says which revisions these are. A
- * file that somebody has changed is told as what it is, so that the server sends it anew.
+ * file that somebody has changed is told as what it is, so that the server sends it anew. If the
+ * machine has a hook for the name, that comes first (apply.h), and the file is stored only when it
+ * has succeeded.
  */
 #ifndef MUSTER_AGENT_ORDERS_H
 #define MUSTER_AGENT_ORDERS_H
@@ -31,10 +33,13 @@ struct orders *orders_free(struct orders *o); /* takes NULL, returns NULL */
 
 const struct holdings *orders_holdings(const struct orders *o);
 
-/* A CONFIG of the server's. */
-void orders_take(struct orders *o, const struct message *m);
+/* A CONFIG of the server's, sent to this key on the connection of that binding. One at a time is
+ * worked on; another one waits, and takes the place of one that waited before. */
+void orders_take(struct orders *o, const struct message *m,
+	const uint8_t self[static PUBLIC_KEY_SIZE], const uint8_t binding[static BINDING_SIZE]);
 
-/* The connection is gone: nobody waits for an answer any more. */
+/* The connection is gone: nobody waits for an answer any more. What a hook is at work on is still
+ * brought to its end. */
 void orders_forget(struct orders *o);
 
 #endif

@@ -16,6 +16,8 @@
 /* agent/muster-agent.service, put inside when this is built. */
 extern const char agent_unit[];
 extern const size_t agent_unit_len;
+extern const char apply_path[], apply_service[];
+extern const size_t apply_path_len, apply_service_len;
 
 /* ---- what is written */
 
@@ -95,6 +97,8 @@ static const struct change changes[] = {
 	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" IDENTITY_NAME },
 	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" TLS_NAME },
 	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" CLIENT_NAME },
+	{ JOURNAL_FILE_MADE, APPLY_SERVICE },
+	{ JOURNAL_FILE_MADE, APPLY_PATH },
 	{ JOURNAL_FILE_MADE, UNIT_FILE },
 };
 
@@ -181,11 +185,6 @@ static int copy_key(const char *name)
 	return r;
 }
 
-static int write_unit(void)
-{
-	return place_write(UNIT_FILE, agent_unit, agent_unit_len, 0644);
-}
-
 /* Makes one file; what was there already is another's and is not undone. */
 static int made(struct enrol *e, const char *path, int r)
 {
@@ -212,7 +211,15 @@ static int make_files(struct enrol *e, const char *id)
 		code = made(e, STATE_FOLDER "/" CLIENT_NAME, write_client(e, id));
 	if (code == 0)
 		code = made(e, STATE_LINK, place_symlink(STATE_LINK, STATE_TARGET));
-	return code != 0 ? code : made(e, UNIT_FILE, write_unit());
+	if (code == 0)
+		code = made(e, APPLY_SERVICE,
+			place_write(APPLY_SERVICE, apply_service, apply_service_len, 0644));
+	if (code == 0)
+		code = made(
+			e, APPLY_PATH, place_write(APPLY_PATH, apply_path, apply_path_len, 0644));
+	if (code == 0)
+		code = made(e, UNIT_FILE, place_write(UNIT_FILE, agent_unit, agent_unit_len, 0644));
+	return code;
 }
 
 /* From here on an enrolment that is cut off is continued by the next run, not undone. */

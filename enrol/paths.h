@@ -15,6 +15,11 @@
 #define UNIT_FOLDER "/etc/systemd/system"
 #define UNIT_FILE   UNIT_FOLDER "/" UNIT_NAME
 #define UNIT_WANTS  UNIT_FOLDER "/multi-user.target.wants"
+/* Hooks of configurations; the first is started and stopped with the agent. */
+#define APPLY_PATH    UNIT_FOLDER "/muster-apply.path"
+#define APPLY_SERVICE UNIT_FOLDER "/muster-apply.service"
+#define APPLY_FOLDER  "/var/lib/muster-apply" /* what hooks have applied last */
+#define APPLY_RUNTIME "/run/muster-apply"
 
 /* The unit has DynamicUser: systemd keeps its state below private/, behind a link. */
 #define PRIVATE_FOLDER "/var/lib/private"

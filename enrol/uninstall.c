@@ -142,8 +142,8 @@ static void remove_conf(struct enrol *e, int *failure)
 
 static int remove_all(struct enrol *e)
 {
-	static const char *const files[] = { UNIT_WANTS "/" UNIT_NAME, UNIT_FILE, AGENT_PROGRAM,
-		ENROL_PROGRAM };
+	static const char *const files[] = { UNIT_WANTS "/" UNIT_NAME, UNIT_FILE, APPLY_PATH,
+		APPLY_SERVICE, AGENT_PROGRAM, ENROL_PROGRAM };
 	int failure = 0;
 
 	report_begin(&e->report, "remove");
@@ -153,6 +153,8 @@ static int remove_all(struct enrol *e)
 		note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), &failure);
 	if (unit_systemd_runs())
 		note(e, "the unit from systemd", unit_reload(UNIT_NAME), &failure);
+	note(e, APPLY_FOLDER, place_remove_tree(APPLY_FOLDER), &failure);
+	note(e, APPLY_RUNTIME, place_remove_tree(APPLY_RUNTIME), &failure);
 	remove_state(e, &failure);
 	keys_forget_kept();
 	remove_conf(e, &failure);

@@ -314,7 +314,7 @@ const char *nack_name(uint16_t code)
 		[NACK_STORAGE] = "cannot be stored",
 		[NACK_CHECK] = "refused by its check",
 		[NACK_APPLY] = "hook failed",
-		[NACK_RESTORE] = "hook failed, twice",
+		[NACK_RESTORE] = "hook failed, not restored",
 		[NACK_HOOK] = "hook cannot run",
 	};
 

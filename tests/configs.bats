@@ -189,7 +189,10 @@ within_a_minute()
 	server_starts
 	run musterctl config show kept --content
 	assert_output before
-	within_a_minute becomes web1 kept current
+	all_connected() { [[ $(api GET /status | jq .clients.connected) == 3 ]]; }
+	within_a_minute all_connected
+	run pushes kept after --all
+	assert_success
 }
 
 @test "a receipt proves what a machine said, and no changed byte of it does" {
@@ -215,4 +218,102 @@ within_a_minute()
 		    run = subprocess.run([program, "receipt", "verify", path + ".changed"], capture_output=True)
 		    assert run.returncode == 6, (i, run)
 	PY
+}
+
+# hook MACHINE NAME: a script on standard input, as the machine's hook of that name.
+hook()
+{
+	on "$1" sh -c "mkdir -p /etc/muster/apply.d && cat >/etc/muster/apply.d/$2 && chmod 755 /etc/muster/apply.d/$2"
+}
+
+# A service whose state is what was applied; "bad" can't be.
+service_hook()
+{
+	hook "$1" service <<-'EOF'
+		#!/bin/sh
+		[ "$MUSTER_ACTION" != remove ] || exec rm -f /etc/service.conf
+		cp "$1" /etc/service.conf
+		echo "$MUSTER_ACTION $(cat "$1")" >>/run/service.log
+		echo "looking at $MUSTER_CONFIG"
+		! grep bad "$1" || { echo "service: line 1: bad is no word"; exit 7; }
+	EOF
+}
+
+@test "of three machines one's hook fails: two ACKs, one NACK, the former file and state back" {
+	for machine in web1 web2 db1; do service_hook "$machine"; done
+	run pushes service good --all
+	assert_success
+	on web2 sed -i 's/bad/new/' /etc/muster/apply.d/service
+	run pushes service new --all
+	assert_failure 7
+	assert_output --partial 'looking at service | new | service: line 1: bad is no word'
+	assert_output --partial '2 of 3 machines'
+	assert_equal "$(content_on web1 service)" new
+	assert_equal "$(on db1 cat /etc/service.conf)" new
+	assert_equal "$(content_on web2 service)" good
+	assert_equal "$(on web2 cat /etc/service.conf)" good
+	assert_equal "$(on web2 tail -n 1 /run/service.log)" "restore good"
+	assert_equal "$(standing_of web2 service)" refused
+	for id in $(api GET '/receipts?name=service&limit=1000' | jq '.receipts[].id'); do
+		musterctl receipt export "$id" >"$file"
+		run musterctl receipt verify "$file"
+		assert_success
+	done
+	assert_output --partial 'SHA-256'
+	api GET '/receipts?name=service&limit=1000' | jq -e '[.receipts[] | select(.op == "NACK")] | length == 1'
+	run pushes service better --all
+	assert_success
+	run musterctl config remove service --wait
+	assert_success
+	on web2 test ! -e /etc/service.conf
+}
+
+@test "a check that refuses keeps the hook from running" {
+	hook web1 checked.check <<<$'#!/bin/sh\necho no such thing; exit 1'
+	hook web1 checked <<<$'#!/bin/sh\ntouch /run/ran'
+	run pushes checked x --client "$(client_of web1)"
+	assert_failure 7
+	assert_output --partial 'the check failed: no such thing'
+	on web1 test ! -e /run/ran
+	has_none web1 checked
+	on web1 rm /etc/muster/apply.d/checked.check
+	run pushes checked y --client "$(client_of web1)"
+	assert_success
+	on web1 test -e /run/ran
+}
+
+@test "a hook that others could change is not run" {
+	hook web1 loose <<<$'#!/bin/sh\ntouch /run/loose'
+	on web1 chmod 777 /etc/muster/apply.d/loose
+	run pushes loose x --client "$(client_of web1)"
+	assert_failure 7
+	assert_output --partial 'writable by root alone'
+	on web1 test ! -e /run/loose
+}
+
+@test "the agent can't have anything applied that the server has not signed for this machine" {
+	state=/var/lib/private/muster-agent
+	hook web1 mine <<<$'#!/bin/sh\ncat "$1" >>/run/mine'
+	run pushes mine first --client "$(client_of web1)"
+	assert_success
+	forged() { # what the agent's user could leave there
+		on web1 sh -c "$1"
+		eventually on web1 test ! -e $state/apply/order
+	}
+	forged "head -c 400 /dev/urandom >$state/apply/order.x && mv $state/apply/order.x $state/apply/order"
+	forged "echo x >$state/secret && ln -s $state/secret $state/apply/order"
+	forged "ln -s /etc/shadow $state/apply/order"
+	forged "mkfifo $state/apply/order"
+	forged ": >$state/apply/order"
+	assert_equal "$(on web1 cat /run/mine)" first
+	on web1 test -e /etc/shadow
+	run pushes mine second --client "$(client_of web1)"
+	assert_success
+	assert_equal "$(on web1 cat /run/mine)" firstsecond
+}
+
+@test "an uninstalled machine leaves nothing of its hooks' units" {
+	uninstalls web2 --purge
+	run on web2 sh -c 'ls -d /etc/systemd/system/muster* /var/lib/muster* /run/muster-apply 2>/dev/null'
+	assert_output ''
 }

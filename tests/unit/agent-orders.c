@@ -56,14 +56,21 @@ static void end(struct place *p)
 
 static uint16_t take_bytes(struct place *p, const void *body, size_t len)
 {
-	uint8_t *copy = exactly(body, len);
-	struct message m = {
-		.op = OP_CONFIG, .sequence = p->sequence + 1, .body = copy, .len = len
-	};
+	static const uint8_t self[PUBLIC_KEY_SIZE], binding[BINDING_SIZE],
+		signature[SIGNATURE_SIZE];
+	uint8_t *bytes = calloc(1, CLIENT_ID_SIZE + 8 + len);
+	struct message m = { .op = OP_CONFIG,
+		.sequence = p->sequence + 1,
+		.body = bytes + CLIENT_ID_SIZE + 8,
+		.len = len,
+		.signed_bytes = bytes,
+		.signed_len = CLIENT_ID_SIZE + 8 + len,
+		.signature = signature };
 	unsigned before = p->answers;
 
-	orders_take(p->orders, &m);
-	free(copy);
+	memcpy(bytes + CLIENT_ID_SIZE + 8, body, len);
+	orders_take(p->orders, &m, self, binding);
+	free(bytes);
 	assert_int_equal(p->answers, before + 1);
 	assert_int_equal(p->sequence, m.sequence);
 	return p->last.code;

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/config.h"
+#include "agent/hook.h"
+#include "agent/log.h"
+#include "lib/file.h"
+#include "lib/secret.h"
+#include "lib/text.h"
+
+#define GOOD_FOLDER "/var/lib/muster-apply"
+#define PATH_SIZE   256
+#define BODY_AT     (CLIENT_ID_SIZE + 8) /* in what is signed */
+
+struct apply {
+	uint8_t *file; /* the order file, whole */
+	size_t len;
+	struct config config;
+	struct config_order order; /* points into file */
+	struct apply_result result;
+};
+
+/* ---------------------------------------------------------------- the result */
+
+int apply_result_write(const char *path, const struct apply_result *r)
+{
+	char hex[2 * SIGNATURE_SIZE + 1], text[1024];
+	int len;
+
+	sodium_bin2hex(hex, sizeof hex, r->signature, sizeof r->signature);
+	len = snprintf(text, sizeof text, "%s %u\n%s\n", hex, r->code, r->text);
+	return len < 0 || (size_t)len >= sizeof text
+		       ? -EMSGSIZE
+		       : file_write_atomic(path, text, (size_t)len, 0644);
+}
+
+int apply_result_read(const char *path, struct apply_result *ret)
+{
+	scoped(freep)
+	char *text = NULL;
+	char *space, *line, *end;
+	uint64_t code = 0;
+	size_t len, size = 0;
+	int r = file_read(path, 1024, &text, &len);
+
+	if (r < 0)
+		return r;
+	space = strchr(text, ' ');
+	line = space ? strchr(space, '\n') : NULL;
+	end = line ? strchr(line + 1, '\n') : NULL;
+	if (!end)
+		return -EBADMSG;
+	*space++ = *line++ = *end = '\0';
+	*ret = (struct apply_result){};
+	if (sodium_hex2bin(ret->signature, sizeof ret->signature, text, strlen(text), NULL, &size,
+		    NULL) < 0 ||
+		size != sizeof ret->signature || text_number(space, 0, UINT16_MAX, &code) < 0 ||
+		strlen(line) >= sizeof ret->text || !text_printable(line, strlen(line)))
+		return -EBADMSG;
+	ret->code = (uint16_t)code;
+	memcpy(ret->text, line, strlen(line));
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the order, out of a hostile
+ * folder */
+
+/* A name without slashes: there is no way out of the folder but a link, which is not followed. */
+static int open_in(int folder, const char *name, int flags)
+{
+	int fd = openat(folder, name, flags | O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int read_whole(int fd, struct apply *a)
+{
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
+		return -EINVAL;
+	a->file = malloc(APPLY_MAX + 1);
+	if (!a->file)
+		return -ENOMEM;
+	while ((n = read(fd, a->file + a->len, APPLY_MAX + 1 - a->len)) > 0)
+		a->len += (size_t)n;
+	if (n < 0)
+		return -errno;
+	return a->len > APPLY_MAX ? -EFBIG : 0;
+}
+
+/* Taken out of the folder whatever it is, so that it can be asked for once only. */
+static int take_order(const char *state, struct apply *a)
+{
+	scoped(closep)
+	int folder = open(state, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	scoped(closep)
+	int apply = folder < 0 ? -errno : open_in(folder, "apply", O_DIRECTORY);
+	scoped(closep)
+	int fd = apply < 0 ? apply : open_in(apply, "order", 0);
+
+	if (apply >= 0 && unlinkat(apply, "order", 0) < 0 && errno != ENOENT)
+		return -errno;
+	return fd < 0 ? fd : read_whole(fd, a);
+}
+
+/* Only what the server has signed for this machine. */
+static int verify(struct apply *a)
+{
+	const uint8_t *receiver = a->file, *binding = receiver + PUBLIC_KEY_SIZE;
+	const uint8_t *signature = binding + BINDING_SIZE, *bytes = a->file + APPLY_HEAD;
+	size_t len = a->len - APPLY_HEAD;
+	uint8_t digest[DIGEST_SIZE], hash[CONFIG_HASH_SIZE];
+	int r;
+
+	if (a->len < APPLY_HEAD + BODY_AT)
+		return -EBADMSG;
+	memcpy(a->result.signature, signature, SIGNATURE_SIZE);
+	session_digest(OP_CONFIG, FROM_SERVER, binding, receiver, bytes, len, digest);
+	r = identity_verify(a->config.server_key, digest, signature);
+	if (r == 0 && memcmp(bytes, a->config.client_id, CLIENT_ID_SIZE) != 0)
+		r = -EKEYREJECTED;
+	if (r == 0)
+		r = config_order_decode(bytes + BODY_AT, len - BODY_AT, &a->order);
+	if (r < 0 || a->order.kind == ORDER_REMOVE)
+		return r;
+	config_hash(a->order.content, a->order.len, hash);
+	return memcmp(hash, a->order.hash, sizeof hash) == 0 ? 0 : -EBADMSG;
+}
+
+/* ---------------------------------------------------------------- hooks */
+
+static void say(struct apply *a, enum nack_code code, const char *what, const char *said)
+{
+	a->result.code = (uint16_t)code;
+	(void)snprintf(
+		a->result.text, sizeof a->result.text, "%s%s%s", what, *said ? ": " : "", said);
+}
+
+/* 0: it succeeded or there is none; 1: it failed; negative: it can't be run. */
+static int run(const struct apply *a, const char *suffix, const char *action, const char *file,
+	char said[static HOOK_SAID_SIZE])
+{
+	char program[PATH_SIZE];
+	struct hook_run h = { .program = program,
+		.file = file,
+		.action = action,
+		.name = a->order.name,
+		.revision = a->order.revision };
+	int r;
+
+	*said = '\0';
+	(void)snprintf(program, sizeof program, APPLY_HOOKS "/%s%s", a->order.name, suffix);
+	r = hook_find(program);
+	if (r > 0)
+		r = hook_run(&h, said);
+	if (r < 0)
+		(void)snprintf(said, HOOK_SAID_SIZE,
+			"%s must be an executable file, and it and the folders above it root's "
+			"and writable by root alone",
+			program);
+	return r;
+}
+
+/* What the hook has applied last, once more. */
+static void restore(struct apply *a, const char *good, const char *said)
+{
+	char again[HOOK_SAID_SIZE], what[128] = "the hook failed; nothing was applied before it";
+
+	if (access(good, F_OK) < 0)
+		say(a, NACK_RESTORE, what, said);
+	else if (run(a, "", "restore", good, again) == 0)
+		say(a, NACK_APPLY, "the hook failed; what was before is applied", said);
+	else
+		say(a, NACK_RESTORE, "the hook failed, and again with what was before", said);
+}
+
+static void apply_file(struct apply *a, const char *new, const char *good)
+{
+	char said[HOOK_SAID_SIZE];
+	int r = run(a, ".check", "check", new, said);
+
+	if (r != 0) {
+		say(a, r < 0 ? NACK_HOOK : NACK_CHECK, r < 0 ? "cannot check" : "the check failed",
+			said);
+		return;
+	}
+	r = run(a, "", "apply", new, said);
+	if (r < 0)
+		say(a, NACK_HOOK, "cannot apply", said);
+	else if (r > 0)
+		restore(a, good, said);
+	else if (rename(new, good) < 0)
+		say(a, NACK_HOOK, "cannot keep what was applied", strerror(errno));
+}
+
+static void apply_removal(struct apply *a, const char *good)
+{
+	char said[HOOK_SAID_SIZE];
+	int r = run(a, "", "remove", NULL, said);
+
+	if (r < 0)
+		say(a, NACK_HOOK, "cannot apply", said);
+	else if (r > 0)
+		restore(a, good, said);
+	else
+		(void)unlink(good);
+}
+
+static void act(struct apply *a)
+{
+	char new[PATH_SIZE], good[PATH_SIZE];
+	int r;
+
+	/* Names have no slash and don't begin with a dot. */
+	(void)snprintf(good, sizeof good, GOOD_FOLDER "/%s", a->order.name);
+	(void)snprintf(new, sizeof new, GOOD_FOLDER "/.new");
+	if (a->order.kind == ORDER_REMOVE) {
+		apply_removal(a, good);
+		return;
+	}
+	r = file_write_atomic(new, a->order.content, a->order.len, 0600);
+	if (r < 0)
+		say(a, NACK_HOOK, "cannot write " GOOD_FOLDER, strerror(-r));
+	else
+		apply_file(a, new, good);
+	(void)unlink(new);
+}
+
+int apply_run(const char *config_path, const char *state)
+{
+	struct apply a = {};
+	char why[CONFIG_WHY_SIZE];
+	int r = secret_init();
+
+	if (r == 0)
+		r = config_load(config_path, &a.config, why);
+	if (r < 0) {
+		log_say(LOG_ERR, "cannot use '%s': %s", config_path, why);
+		return EXIT_FAILURE;
+	}
+	r = take_order(state, &a);
+	r = r < 0 ? log_err(r, "cannot take an order from '%s'", state) : verify(&a);
+	if (r < 0) {
+		log_say(LOG_ERR, "refused an order that the server has not given: %s",
+			strerror(-r));
+		free(a.file);
+		return EXIT_FAILURE;
+	}
+	act(&a);
+	if (a.result.code)
+		log_say(LOG_WARNING, "configuration %s, revision %" PRIu64 ": %s", a.order.name,
+			a.order.revision, a.result.text);
+	else
+		log_say(LOG_INFO, "configuration %s, revision %" PRIu64 ": applied", a.order.name,
+			a.order.revision);
+	r = apply_result_write(APPLY_RESULT, &a.result);
+	free(a.file);
+	return r < 0 ? log_err(r, "cannot write '" APPLY_RESULT "'"), EXIT_FAILURE : EXIT_SUCCESS;
+}
