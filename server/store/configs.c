@@ -52,7 +52,6 @@ static const struct sql add_refused = {
 static const struct sql drop_refused = {
 	"DELETE FROM config_refused WHERE client = $1 AND name = $2"
 };
-static const struct sql drop_all_refused = { "DELETE FROM config_refused WHERE client = $1" };
 
 /* ---- selectors */
 
@@ -378,14 +377,4 @@ int store_refusal_set(struct store *s, const uint8_t client[static CLIENT_ID_SIZ
 			value_integer(why->revision), value_integer(why->time),
 			value_integer(why->code), value_text(why->text)),
 		NULL);
-}
-
-int store_configs_forget(struct store *s, const uint8_t client[static CLIENT_ID_SIZE])
-{
-	int r = db_run(s->db, &drop_all_held, VALUES(value_bytes(client, CLIENT_ID_SIZE)), NULL);
-
-	if (r == 0)
-		r = db_run(s->db, &drop_all_refused, VALUES(value_bytes(client, CLIENT_ID_SIZE)),
-			NULL);
-	return r;
 }

@@ -90,9 +90,6 @@ int store_refusal_set(struct store *s, const uint8_t client[static CLIENT_ID_SIZ
 int store_refusal_drop(
 	struct store *s, const uint8_t client[static CLIENT_ID_SIZE], const char *name) must_use;
 
-/* What the machine held and refused; for one that is removed. Receipts stay. */
-int store_configs_forget(struct store *s, const uint8_t client[static CLIENT_ID_SIZE]) must_use;
-
 /* ---- receipts: the signed ACKs and NACKs, with all that their signatures cover */
 
 struct receipt {
