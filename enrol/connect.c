@@ -10,6 +10,7 @@
 
 #define ANSWER_SECONDS 10
 #define RETRY_SECONDS  30  /* a lost answer to ENROL is asked for again so long */
+#define AWAIT_SECONDS  20  /* then a pending machine asks whether it still is */
 #define UNDO_SECONDS   5   /* giving a use back */
 #define SKEW_SECONDS   300 /* a clock further off than that is named */
 
@@ -103,7 +104,9 @@ int step_token(struct enrol *e)
 	struct token_answer a;
 	int r = ask_token(e, &a);
 
-	if (r == -EREMOTEIO && e->inherited && e->contact.error.nack.code == NACK_KEY_KNOWN)
+	if (r == -EREMOTEIO && e->inherited &&
+		(e->contact.error.nack.code == NACK_KEY_KNOWN ||
+			e->contact.error.nack.code == NACK_REVOKED))
 		r = ask_with_new_keys(e, &a);
 	if (r < 0)
 		return enrol_explain(e, &e->contact.error);
@@ -184,6 +187,50 @@ static int ask_until_answered(struct enrol *e)
 	}
 }
 
+/* What passes by itself, so that the place in the line is worth keeping. */
+static bool may_pass(const struct enrol *e, int r)
+{
+	return contact_may_retry(&e->contact.error) || r == -ETIMEDOUT ||
+	       (r == -EREMOTEIO && !is_refused(e, r));
+}
+
+/* Once more by the channel that there is, or by a new one. */
+static int ask_again(struct enrol *e)
+{
+	int r = 0;
+
+	if (!contact_is_open(&e->contact))
+		r = contact_open(&e->contact, &e->uplink, e->identity, e->options.server_key, NULL);
+	return r < 0 ? r : ask_surely(e);
+}
+
+/* An administrator takes as long as he takes. The server says so at once on this channel; asking
+ * from time to time keeps the channel, and finds the answer that was given while there was none. */
+static int await_approval(struct enrol *e)
+{
+	struct backoff pauses = { .base_ms = 500, .cap_ms = 15000 };
+	int r = -EINPROGRESS;
+
+	report_warn(&e->report, "approval", "%s; waiting for that", e->contact.error.nack.text);
+	while (!enrol_signal) {
+		if (r == -EINPROGRESS) {
+			backoff_reset(&pauses);
+			r = contact_await(&e->contact, AWAIT_SECONDS, &e->answer);
+			if (r == -ETIMEDOUT)
+				r = ask_again(e);
+		} else if (r < 0 && may_pass(e, r)) {
+			contact_close(&e->contact);
+			pause_ms(backoff_next(&pauses));
+			r = enrol_signal ? r : ask_again(e);
+		} else {
+			break;
+		}
+	}
+	if (is_refused(e, r) && !e->inherited)
+		e->asked = false;
+	return r;
+}
+
 static int note_asking(struct enrol *e)
 {
 	char value[512];
@@ -219,6 +266,8 @@ int step_enrol(struct enrol *e)
 	if (r < 0)
 		return enrol_failed(e, EXIT_INSTALL, r, "cannot write to", JOURNAL_FOLDER);
 	r = ask_until_answered(e);
+	if (r == -EINPROGRESS)
+		r = await_approval(e);
 	if (r < 0)
 		return enrol_explain(e, &e->contact.error);
 	e->enrolled = true;
@@ -251,7 +300,7 @@ static int learn_id(struct enrol *e)
 	if (r == 0)
 		r = ask_enrol(e, UNDO_SECONDS);
 	e->enrolled = r == 0;
-	return r;
+	return r == -EINPROGRESS ? 0 : r; /* pending: it can be left on this channel */
 }
 
 /* The channel on which the machine enrolled may also be left by it; any other needs its TLS key. */
@@ -263,6 +312,8 @@ static int leave(struct enrol *e)
 		return r;
 	if (contact_is_open(&e->contact) && contact_leave(&e->contact, UNDO_SECONDS) == 0)
 		return 0;
+	if (!e->enrolled)
+		return -EIO;
 	e->uplink.tls = &e->tls;
 	r = contact_open(
 		&e->contact, &e->uplink, e->identity, e->options.server_key, e->answer.client_id);

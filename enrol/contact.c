@@ -56,18 +56,25 @@ static int take_nack(struct contact *c, const struct message *m)
 	return failed(c, -EREMOTEIO);
 }
 
-/* 0: *ret is the answer of the op code that was expected. Whatever else happened, the connection is
- * of no more use, but after a NACK. */
-static int ask(struct contact *c, enum op op, const void *body, size_t len, enum op expected,
-	unsigned seconds, struct message *ret)
+/* 0: *ret is the answer, whatever it is. */
+static int say(struct contact *c, enum op op, const void *body, size_t len, unsigned seconds,
+	struct message *ret)
 {
 	int r;
 
 	c->error = (struct contact_error){};
 	c->asked++;
 	r = uplink_send(c->uplink, c->session, op, body, len, seconds, &c->error.uplink);
-	if (r == 0)
-		r = uplink_receive(c->uplink, c->session, ret, seconds, &c->error.uplink);
+	return r < 0 ? r : uplink_receive(c->uplink, c->session, ret, seconds, &c->error.uplink);
+}
+
+/* 0: *ret is the answer of the op code that was expected. Whatever else happened, the connection is
+ * of no more use, but after a NACK. */
+static int ask(struct contact *c, enum op op, const void *body, size_t len, enum op expected,
+	unsigned seconds, struct message *ret)
+{
+	int r = say(c, op, body, len, seconds, ret);
+
 	if (r == 0 && ret->op == OP_NACK)
 		r = take_nack(c, ret);
 	else if (r == 0 && ret->op != expected)
@@ -92,6 +99,36 @@ int contact_token(
 	return r < 0 ? failed(c, r) : 0;
 }
 
+/* STATE instead of ENROLLED: not yet, or never. */
+static int take_state(struct contact *c, const struct message *m)
+{
+	struct state_notice notice;
+	int r = state_notice_decode(m->body, m->len, &notice);
+
+	if (r < 0)
+		return failed(c, r);
+	c->error.nack = (struct nack){ .code = NACK_REVOKED };
+	memcpy(c->error.nack.text, notice.text, sizeof c->error.nack.text);
+	if (notice.state == MACHINE_PENDING)
+		return failed(c, -EINPROGRESS);
+	return failed(c, notice.state == MACHINE_REVOKED ? -EREMOTEIO : -EPROTO);
+}
+
+static int take_enrolled(struct contact *c, const struct message *m, struct enrolled *ret)
+{
+	int r;
+
+	if (m->op == OP_NACK)
+		return take_nack(c, m);
+	if (m->op == OP_STATE)
+		return take_state(c, m);
+	r = m->op == OP_ENROLLED ? enrolled_decode(m->body, m->len, ret) : -EPROTO;
+	if (r < 0)
+		return failed(c, r);
+	session_enrolled(c->session, ret->client_id);
+	return 0;
+}
+
 int contact_enrol(
 	struct contact *c, const struct enrol_request *e, unsigned seconds, struct enrolled *ret)
 {
@@ -102,14 +139,19 @@ int contact_enrol(
 
 	if (len < 0)
 		return failed(c, (int)len);
-	r = ask(c, OP_ENROL, body, (size_t)len, OP_ENROLLED, seconds, &m);
+	r = say(c, OP_ENROL, body, (size_t)len, seconds, &m);
 	explicit_bzero(body, sizeof body);
-	if (r == 0)
-		r = enrolled_decode(m.body, m.len, ret);
-	if (r < 0)
-		return failed(c, r);
-	session_enrolled(c->session, ret->client_id);
-	return 0;
+	return r < 0 ? failed(c, r) : take_enrolled(c, &m, ret);
+}
+
+int contact_await(struct contact *c, unsigned seconds, struct enrolled *ret)
+{
+	struct message m;
+	int r;
+
+	c->error = (struct contact_error){};
+	r = uplink_receive(c->uplink, c->session, &m, seconds, &c->error.uplink);
+	return r < 0 ? failed(c, r) : take_enrolled(c, &m, ret);
 }
 
 int contact_leave(struct contact *c, unsigned seconds)
@@ -171,11 +213,12 @@ static int exit_of_nack(const struct nack *n)
 	case NACK_INTERNAL:
 	case NACK_BUSY:
 		return EXIT_LATER;
+	case NACK_REVOKED:
+	case NACK_SUSPENDED:
+		return EXIT_REFUSED;
 	case NACK_MALFORMED:
 	case NACK_UNSUPPORTED:
 	case NACK_NOT_ENROLLED:
-	case NACK_REVOKED:
-	case NACK_SUSPENDED:
 	case NACK_HASH: /* this and those below are a machine's to say */
 	case NACK_OLDER:
 	case NACK_FULL:

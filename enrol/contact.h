@@ -11,7 +11,7 @@
 struct contact_error {
 	int r;
 	struct uplink_error uplink; /* r is none of the two below */
-	struct nack nack;           /* r is -EREMOTEIO: the server says no */
+	struct nack nack; /* r is -EREMOTEIO: the server says no; -EINPROGRESS: its text */
 };
 
 struct contact {
@@ -31,9 +31,11 @@ void contact_close(struct contact *c);
 /* Each asks and waits for the answer, at most seconds; negative: c->error tells. */
 int contact_token(struct contact *c, const struct token_query *q, unsigned seconds,
 	struct token_answer *ret) must_use;
-/* The messages after it bear the new id. */
+/* The messages after it bear the new id. -EINPROGRESS: an administrator has to approve it first;
+ * then the same answers come, unasked, to contact_await(). */
 int contact_enrol(struct contact *c, const struct enrol_request *e, unsigned seconds,
 	struct enrolled *ret) must_use;
+int contact_await(struct contact *c, unsigned seconds, struct enrolled *ret) must_use;
 int contact_leave(struct contact *c, unsigned seconds) must_use;
 
 /* What it means: the exit code, and a sentence in ret. signal: that was caught, or 0. */

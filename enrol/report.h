@@ -30,6 +30,7 @@ enum exit_code {
 	EXIT_BUSY = 14,
 	EXIT_NOT_CONNECTED = 15, /* --status */
 	EXIT_NOT_ENROLLED = 16,  /* --status */
+	EXIT_REFUSED = 17,       /* by an administrator */
 	EXIT_SIGNAL = 128,       /* and the signal's number */
 };
 

@@ -37,6 +37,9 @@ static void log_first_hello(const struct channel *c, const struct hello *hello)
 
 static int refuse_client(struct channel *c, uint64_t sequence, const struct client_record *client)
 {
+	if (client->state == CLIENT_PENDING)
+		return channel_nack(c, sequence, NACK_SUSPENDED, 0,
+			"an administrator has to approve this machine first");
 	if (client->state == CLIENT_LEFT)
 		return channel_nack(c, sequence, NACK_REVOKED, 0,
 			"this machine has left; to come back it needs a new enrolment");

@@ -148,11 +148,11 @@ static const struct rule {
 	bool in_suspense; /* also of a suspended machine */
 } rules[] = {
 	{ OP_TOKEN, STANDING_ANONYMOUS, enrol_token, false },
-	{ OP_ENROL, STANDING_ANONYMOUS, enrol_machine, false },
+	{ OP_ENROL, STANDING_ANONYMOUS | STANDING_PENDING, enrol_machine, false },
 	{ OP_HELLO, STANDING_ENROLLED, agent_hello, true },
 	{ OP_ACK, STANDING_ENROLLED, configs_ack, false },
 	{ OP_NACK, STANDING_ENROLLED, configs_nack, false },
-	{ OP_LEAVE, STANDING_NEW | STANDING_ENROLLED, agent_leave, true },
+	{ OP_LEAVE, STANDING_NEW | STANDING_PENDING | STANDING_ENROLLED, agent_leave, true },
 };
 
 static const struct rule *find_rule(uint8_t op)
@@ -352,6 +352,7 @@ static const enum machine_state notices[] = {
 	[CLIENT_LEFT] = MACHINE_REVOKED,
 	[CLIENT_SUSPENDED] = MACHINE_SUSPENDED,
 	[CLIENT_REVOKED] = MACHINE_REVOKED,
+	[CLIENT_PENDING] = MACHINE_PENDING,
 	[CLIENT_REMOVED] = MACHINE_REVOKED,
 };
 
@@ -369,7 +370,11 @@ int channel_state(struct channel *c, enum client_state state, const char *reason
 /* Nobody who has lost his standing keeps the connection, not even by reading nothing. */
 static void tell(struct channel *c, const struct client_record *client)
 {
-	if (channel_state(c, client->state, client->reason) < 0) {
+	int r = c->standing == STANDING_PENDING && client->state == CLIENT_ENROLLED
+			? enrol_approved(c, client)
+			: channel_state(c, client->state, client->reason);
+
+	if (r < 0) {
 		stream_end(c->stream);
 		return;
 	}

@@ -37,6 +37,7 @@ enum standing {
 	STANDING_NEW = 2,       /* the same, but it has enrolled on this channel */
 	STANDING_ENROLLED = 4,  /* showed the TLS key of a client */
 	STANDING_OVER = 8,      /* has left */
+	STANDING_PENDING = 16,  /* has enrolled on this channel, and waits for the approval */
 };
 
 /* The one configuration that is under way to the machine, or the place in the queue for one;

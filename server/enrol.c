@@ -243,15 +243,36 @@ static int answer_enrolled(struct channel *c, const struct client_record *client
 	return 0;
 }
 
-static void log_enrolled(const struct client_record *client, const char *address)
+static void log_enrolled(const struct client_record *client, const char *address, const char *what)
 {
 	char id[CLIENT_ID_TEXT_SIZE], message[256];
 
 	sodium_bin2hex(id, sizeof(id), client->id, CLIENT_ID_SIZE);
-	snprintf(message, sizeof(message), "enrolled %s as %s by token %s from %s",
+	snprintf(message, sizeof(message), "%s %s as %s by token %s from %s", what,
 		client->facts.hostname, id, client->token, address);
 	log_fields(LOG_INFO, message, "MUSTER_CLIENT", id, "MUSTER_TOKEN", client->token,
 		"MUSTER_ADDRESS", address, NULL);
+}
+
+/* It asks again and again, which is worth a line of log once. */
+static int answer_pending(
+	struct channel *c, const struct client_record *client, const char *address)
+{
+	char id[CLIENT_ID_TEXT_SIZE], text[160];
+
+	if (c->standing != STANDING_PENDING)
+		log_enrolled(client, address, "holds until it is approved");
+	channel_identify(c, client->id);
+	c->standing = STANDING_PENDING;
+	sodium_bin2hex(id, sizeof(id), client->id, CLIENT_ID_SIZE);
+	snprintf(text, sizeof(text),
+		"an administrator has to approve this machine first, as client %s", id);
+	return channel_state(c, CLIENT_PENDING, text);
+}
+
+int enrol_approved(struct channel *c, const struct client_record *client)
+{
+	return answer_enrolled(c, client);
 }
 
 static int enrol(struct channel *c, uint64_t sequence, const struct enrol_request *request)
@@ -268,9 +289,11 @@ static int enrol(struct channel *c, uint64_t sequence, const struct enrol_reques
 		return channel_store_failed(c, r);
 	if (r > 0)
 		return refuse(c, sequence, (enum nack_code)r, request->token);
+	if (client.state == CLIENT_PENDING)
+		return answer_pending(c, &client, address);
 	r = answer_enrolled(c, &client);
 	if (r >= 0)
-		log_enrolled(&client, address);
+		log_enrolled(&client, address, "enrolled");
 	return r;
 }
 

@@ -10,6 +10,8 @@
 #include "channel.h"
 
 int enrol_token(struct channel *c, const struct message *m) must_use;
+/* The machine that has waited on this channel is told that it is enrolled. */
+int enrol_approved(struct channel *c, const struct client_record *client) must_use;
 int enrol_machine(struct channel *c, const struct message *m) must_use;
 
 /* The summary of wrong tokens, log and audit: a minute after the first one, then each minute in

@@ -158,7 +158,7 @@ within()
 	assert_output --partial "web ($id) is suspended, by uid:0"
 	run -0 musterctl client list --state suspended
 	assert_output --partial web
-	refute_output --partial db
+	refute_output --partial " db "
 	# Also on its next connection, and after the server's restart.
 	server_restarts
 	still_suspended()
@@ -260,6 +260,123 @@ has_config()
 	in_state web connected
 	run -0 musterctl config status motd --json
 	assert_equal "$(jq -r '.machines[]?.state // .clients[]?.state' <<<"$output" | sort -u)" current
+}
+
+### Approval: the machine db, uninstalled for it
+
+# shellcheck disable=SC2034 # token_id: uses_spent reads it
+approval_token()
+{
+	read -r token token_id < <(musterctl token create --approve --label role=guest --uses "${1:-1}" --json |
+		jq -r '"\(.token) \(.id)"')
+}
+
+pending_id()
+{
+	musterctl client list --state pending --json | jq -er '.clients[0].id'
+}
+
+enrols_in_background()
+{
+	(
+		close_inherited
+		code=0
+		enrols_by_hand db || code=$?
+		echo "exit $code"
+	) >"$peers/enrolling" 2>&1 &
+	disown
+}
+
+enrolling_has_told()
+{
+	grep -q -- "$1" "$peers/enrolling"
+}
+
+nothing_installed()
+{
+	run -1 on db test -e /usr/local/sbin/muster-agent
+	run -1 on db test -e /etc/systemd/system/muster-agent.service
+	run -1 on db test -e /etc/muster/muster-agent.conf
+}
+
+@test "a machine that has to be approved waits, keeps its place, and is installed only then" {
+	local id
+
+	uninstalls db
+	approval_token
+	enrols_in_background
+	eventually pending_id
+	id=$(pending_id)
+	eventually enrolling_has_told "has to approve this machine first, as client $id"
+	nothing_installed
+	assert_equal "$(uses_spent)" 1
+	assert_equal "$(fact "$id" .connected)" false
+	run -5 musterctl client suspend "$id"
+	# The server goes and comes back; the place is kept.
+	server_dies
+	server_starts
+	cut_network db
+	join_network db
+	sleep 2
+	assert_equal "$(pending_id)" "$id"
+	nothing_installed
+	run -0 musterctl client approve "$id"
+	assert_output "$id (db) is enrolled"
+	audited client.approve "$id"
+	eventually enrolling_has_told "exit" || eventually enrolling_has_told "exit" || eventually enrolling_has_told "exit"
+	enrolling_has_told "exit 0"
+	assert_equal "$(client_of db)" "$id"
+	eventually in_state db connected
+	assert_equal "$(uses_spent)" 1
+}
+
+@test "refused, it is undone and says so; its use is spent" {
+	local id
+
+	uninstalls db
+	approval_token
+	enrols_in_background
+	eventually pending_id
+	id=$(pending_id)
+	eventually enrolling_has_told "waiting for that"
+	musterctl client refuse --reason "not one of ours" "$id"
+	eventually enrolling_has_told "exit"
+	enrolling_has_told "exit 17"
+	enrolling_has_told "not one of ours"
+	nothing_installed
+	assert_equal "$(fact "$id" .state)" revoked
+	assert_equal "$(uses_spent)" 1
+	run -5 musterctl client approve "$id"
+}
+
+@test "interrupted while it waits, it takes its enrolment back" {
+	local id
+
+	approval_token
+	enrols_in_background
+	eventually pending_id
+	eventually enrolling_has_told "waiting for that"
+	# shellcheck disable=SC2016 # the machine's shell's
+	on db sh -c 'kill -INT $(pidof muster-enrol)'
+	eventually enrolling_has_told "exit"
+	enrolling_has_told "exit 130"
+	nothing_installed
+	assert_equal "$(uses_spent)" 0
+	run ! pending_id
+}
+
+@test "a pending peer may say nothing but ENROL and LEAVE" {
+	approval_token 9
+	run -3 peer eager connect enrol "$token" hello
+	refute_output --partial op=ACK
+	run ! peer eager connect-enrolled hello
+	refute_output --partial op=ACK
+	run peer leaver connect enrol "$token" leave
+	assert_line --partial "op=STATE state=1"
+	assert_line --partial "op=ACK"
+	musterctl client remove "$(pending_id)"
+	token_for role=test
+	enrols_by_hand db
 }
 
 @test "of several each gets its answer, and one failure is the exit code" {

@@ -22,6 +22,8 @@ static const struct route routes[] = {
 	{ HTTP_METHOD_GET, "/api/v1/clients", api_client_list },
 	{ HTTP_METHOD_GET, "/api/v1/clients/{id}", api_client_show },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/labels", api_client_label },
+	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/approve", api_client_approve },
+	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/refuse", api_client_refuse },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/suspend", api_client_suspend },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/resume", api_client_resume },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/revoke", api_client_revoke },

@@ -49,6 +49,8 @@ void api_token_revoke(struct api_call *c);
 void api_client_list(struct api_call *c);
 void api_client_show(struct api_call *c);
 void api_client_label(struct api_call *c);
+void api_client_approve(struct api_call *c);
+void api_client_refuse(struct api_call *c);
 void api_client_suspend(struct api_call *c);
 void api_client_resume(struct api_call *c);
 void api_client_revoke(struct api_call *c);

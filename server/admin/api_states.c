@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What an administrator does to a client: suspend, resume, revoke, remove, label. */
+/* What an administrator does to a client: approve, refuse, suspend, resume, revoke, remove, label.
+ */
 #include <errno.h>
 #include <sodium.h>
 
@@ -45,6 +46,16 @@ static void change(struct api_call *c, enum client_act act)
 		channels_tell(c->server->channels, &client);
 	}
 	answer_json(c, 200, client_object(c->server, &client));
+}
+
+void api_client_approve(struct api_call *c)
+{
+	change(c, CLIENT_APPROVE);
+}
+
+void api_client_refuse(struct api_call *c)
+{
+	change(c, CLIENT_REFUSE);
 }
 
 void api_client_suspend(struct api_call *c)

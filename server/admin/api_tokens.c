@@ -16,11 +16,12 @@ static json_t *token_object(const struct token_record *t)
 {
 	json_t *uses = t->uses == UNLIMITED_USES ? json_null() : json_integer(t->uses);
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o}", "id", t->id, "state",
-		token_state_name(t->state), "labels", value_labels(&t->labels), "uses", uses,
-		"used", (json_int_t)t->used, "expires", value_time(t->expires), "created",
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:b}", "id", t->id,
+		"state", token_state_name(t->state), "labels", value_labels(&t->labels), "uses",
+		uses, "used", (json_int_t)t->used, "expires", value_time(t->expires), "created",
 		value_time(t->created), "created_by", value_said(t->created_by), "note",
-		value_said_or_null(t->note), "revoked", value_time(t->revoked));
+		value_said_or_null(t->note), "revoked", value_time(t->revoked), "approve",
+		t->approve);
 }
 
 /* ---- when a token expires */
@@ -108,7 +109,8 @@ static bool read_uses(struct api_call *c, uint32_t *ret)
 
 void api_token_create(struct api_call *c)
 {
-	static const char *const fields[] = { "labels", "uses", "expires", "note", NULL };
+	static const char *const fields[] = { "labels", "uses", "expires", "note", "approve",
+		NULL };
 	struct token_spec spec = { .actor = c->actor };
 	struct token_record record;
 	uint8_t token[TOKEN_SIZE];
@@ -119,7 +121,7 @@ void api_token_create(struct api_call *c)
 	if (!read_query(c, NULL, 0) || !read_fields(c, fields) ||
 		!read_labels(c, "labels", &spec.labels) || !read_uses(c, &spec.uses) ||
 		!read_expires(c, &spec.expires) || !read_string(c, "note", NOTE_SIZE, &spec.note) ||
-		!answer_may_write(c))
+		!read_bool(c, "approve", &spec.approve) || !answer_may_write(c))
 		return;
 	r = store_token_create(c->server->store, &spec, token, &record);
 	if (r < 0) {

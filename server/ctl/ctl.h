@@ -55,6 +55,8 @@ int receipt_list(struct ctl *c, int argc, char **argv);
 int receipt_export(struct ctl *c, int argc, char **argv);
 int receipt_verify(struct ctl *c, int argc, char **argv);
 int client_label(struct ctl *c, int argc, char **argv);
+int client_approve(struct ctl *c, int argc, char **argv);
+int client_refuse(struct ctl *c, int argc, char **argv);
 int client_suspend(struct ctl *c, int argc, char **argv);
 int client_resume(struct ctl *c, int argc, char **argv);
 int client_revoke(struct ctl *c, int argc, char **argv);

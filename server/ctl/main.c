@@ -11,7 +11,7 @@
 static const struct command commands[] = {
 	{ "token", "create",
 		"[--label LABEL]... [--uses N|unlimited] [--expires WHEN] [--note TEXT]\n"
-		"                [--installer [--embed]]",
+		"                [--approve] [--installer [--embed]]",
 		"make a token, which is shown once", token_create },
 	{ "token", "list", "", "all tokens, the spent ones too", token_list },
 	{ "token", "show", "ID", "one token, and who used it", token_show },
@@ -22,6 +22,8 @@ static const struct command commands[] = {
 	{ "client", "show", "ID", "everything known of one machine", client_show },
 	{ "client", "label", "ID [LABEL | -KEY]...", "give a machine labels, or take some from it",
 		client_label },
+	{ "client", "approve", "ID...", "machines that wait for it may enrol", client_approve },
+	{ "client", "refuse", "[--reason TEXT] ID...", "they may not, for ever", client_refuse },
 	{ "client", "suspend", "[--reason TEXT] ID...",
 		"nothing is taken from them or sent to them but HELLO", client_suspend },
 	{ "client", "resume", "ID...", "ends that", client_resume },

@@ -50,6 +50,16 @@ static int act_on_all(struct ctl *c, int argc, char **argv, const char *act)
 	return r;
 }
 
+int client_approve(struct ctl *c, int argc, char **argv)
+{
+	return act_on_all(c, argc, argv, "approve");
+}
+
+int client_refuse(struct ctl *c, int argc, char **argv)
+{
+	return act_on_all(c, argc, argv, "refuse");
+}
+
 int client_suspend(struct ctl *c, int argc, char **argv)
 {
 	return act_on_all(c, argc, argv, "suspend");

@@ -29,7 +29,7 @@ static void uses_text(json_t *token, char *ret, size_t size)
 struct wishes {
 	json_t *labels;
 	const char *uses, *expires, *note;
-	bool installer, embed;
+	bool approve, installer, embed;
 };
 
 /* The request's body, or NULL and *ret_code. */
@@ -55,6 +55,8 @@ static json_t *order(const struct wishes *w, int *ret_code)
 		json_object_set_new(body, "expires", json_string(w->expires));
 	if (w->note)
 		json_object_set_new(body, "note", json_string(w->note));
+	if (w->approve)
+		json_object_set_new(body, "approve", json_true());
 	return body;
 }
 
@@ -118,6 +120,7 @@ int token_create(struct ctl *c, int argc, char **argv)
 		{ "uses", OPTION_VALUE, { .value = &w.uses } },
 		{ "expires", OPTION_VALUE, { .value = &w.expires } },
 		{ "note", OPTION_VALUE, { .value = &w.note } },
+		{ "approve", OPTION_FLAG, { .flag = &w.approve } },
 		{ "installer", OPTION_FLAG, { .flag = &w.installer } },
 		{ "embed", OPTION_FLAG, { .flag = &w.embed } },
 	};

@@ -12,7 +12,7 @@
 	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason"
 
 static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
-				   ") VALUES ($1, $2, $3, 0, $4, $5, $6, 0, 0, $7,"
+				   ") VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
 				   " $8, $9, $10, $11, $12, $13, $14, 0, '')" };
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
@@ -43,6 +43,7 @@ const char *client_state_name(enum client_state state)
 		[CLIENT_LEFT] = "left",
 		[CLIENT_SUSPENDED] = "suspended",
 		[CLIENT_REVOKED] = "revoked",
+		[CLIENT_PENDING] = "pending",
 		[CLIENT_REMOVED] = "removed",
 	};
 
@@ -226,7 +227,8 @@ static int add(struct store *s, const struct enrol_request *e, const struct toke
 			value_integer(store_now(s)), value_bytes(no_boot, sizeof(no_boot)),
 			value_text(address), value_text(f->hostname), value_text(f->os),
 			value_text(f->kernel), value_text(f->arch), value_text(f->version),
-			value_bytes(f->machine, sizeof(f->machine))),
+			value_bytes(f->machine, sizeof(f->machine)),
+			value_integer(t->approve ? CLIENT_PENDING : CLIENT_ENROLLED)),
 		NULL);
 }
 
@@ -288,6 +290,12 @@ static int enrol(struct store *s, const struct enrol_request *e, const char *add
 	return r;
 }
 
+/* It has never said HELLO, and nothing was done about it but to approve it. */
+static bool is_new(const struct client_record *c)
+{
+	return c->last_hello == 0 && (c->state == CLIENT_ENROLLED || c->state == CLIENT_PENDING);
+}
+
 /* The same token and, if given, the same TLS key, and the machine has never said HELLO: its answer
  * may have been lost, it gets the same again. */
 static int again(struct store *s, const struct client_record *c,
@@ -300,7 +308,7 @@ static int again(struct store *s, const struct client_record *c,
 		return NACK_REVOKED;
 	if (r < 0)
 		return r == -ENOENT ? NACK_KEY_KNOWN : r;
-	if (strcmp(t.id, c->token) != 0 || c->state != CLIENT_ENROLLED || c->last_hello != 0)
+	if (strcmp(t.id, c->token) != 0 || !is_new(c))
 		return NACK_KEY_KNOWN;
 	if (tls_pin && memcmp(tls_pin, c->tls_pin, PIN_SIZE) != 0)
 		return NACK_KEY_KNOWN;
@@ -396,8 +404,8 @@ int store_client_leave(
 
 	if (r < 0)
 		return r;
-	*ret_withdrawn = c.state == CLIENT_ENROLLED && c.last_hello == 0;
-	if (c.state != CLIENT_ENROLLED && c.state != CLIENT_SUSPENDED)
+	*ret_withdrawn = is_new(&c);
+	if (!*ret_withdrawn && c.state != CLIENT_ENROLLED && c.state != CLIENT_SUSPENDED)
 		return 0;
 	r = db_savepoint(s->db);
 	if (r == 0 && *ret_withdrawn)

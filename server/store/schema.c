@@ -140,6 +140,9 @@ static const char *const steps[] = {
 	"  since {integer} NOT NULL,"
 	"  reason TEXT NOT NULL"
 	") {strict};",
+
+	/* Whether the machines that enrol with it wait for an administrator. */
+	"ALTER TABLE token ADD COLUMN approve {integer} NOT NULL DEFAULT 0;",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

@@ -55,6 +55,7 @@ struct token_record {
 	uint64_t created;
 	uint64_t expires; /* 0: never */
 	uint64_t revoked; /* 0: not */
+	bool approve;     /* its machines wait for an administrator's approval */
 	enum token_state state;
 	char created_by[ACTOR_SIZE];
 	char note[NOTE_SIZE];
@@ -64,6 +65,7 @@ struct token_spec {
 	struct labels labels;
 	uint32_t uses;
 	uint64_t expires;
+	bool approve;
 	const char *note; /* NULL: none */
 	const char *actor;
 };
@@ -91,10 +93,11 @@ enum client_state {
 	CLIENT_LEFT,
 	CLIENT_SUSPENDED,
 	CLIENT_REVOKED,
+	CLIENT_PENDING, /* until an administrator approves it */
 	CLIENT_REMOVED, /* nothing but the keys is known any more; found by key and id, never listed
 			 */
 };
-#define CLIENT_STATES 5
+#define CLIENT_STATES 6
 const char *client_state_name(enum client_state state); /* "enrolled", "left", ... */
 
 struct client_record {
@@ -135,13 +138,21 @@ int store_client_get(struct store *s, const char *id_or_prefix, struct client_re
 /* A HELLO of an enrolled or suspended client: time, facts, boot id, uptime, address. */
 int store_client_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
 	const struct hello *hello, const char *address) must_use;
-/* LEAVE: never said HELLO: the row goes and the use comes back (*ret_withdrawn); else it is marked
- * as left. Audited. Of one that has left, or was revoked or removed, nothing changes. */
+/* LEAVE: never said HELLO, pending perhaps: the row goes and the use comes back (*ret_withdrawn);
+ * else it is marked as left. Audited. Of one that has left, or was revoked or removed, nothing
+ * changes. */
 int store_client_leave(
 	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], bool *ret_withdrawn) must_use;
 
-enum client_act { CLIENT_SUSPEND, CLIENT_RESUME, CLIENT_REVOKE, CLIENT_REMOVE };
-#define CLIENT_ACTS 4
+enum client_act {
+	CLIENT_SUSPEND,
+	CLIENT_RESUME,
+	CLIENT_REVOKE,
+	CLIENT_REMOVE,
+	CLIENT_APPROVE,
+	CLIENT_REFUSE,
+};
+#define CLIENT_ACTS 6
 const char *client_act_name(enum client_act act); /* "suspend", ... */
 
 struct client_order {

@@ -193,6 +193,8 @@ static void what_is_wrong_with_a_field_is_said_by_its_name(void **state)
 		{ "{\"labels\":[\"$(id)\"]}", "bad-field", "'labels'" },
 		{ "{\"labels\":[\"a=\\u001b[31m\"]}", "bad-field", "'labels'" },
 		{ "{\"labels\":[\"\"]}", "bad-field", "'labels'" },
+		{ "{\"approve\":1}", "bad-field", "'approve'" },
+		{ "{\"approve\":\"true\"}", "bad-field", "'approve'" },
 		{ "{\"note\":1}", "bad-field", "'note'" },
 		{ "{\"note\":\"a\\nb\"}", "bad-field", "'note'" },
 		{ "{\"note\":\"\\u202egpj\"}", "bad-field", "'note'" },

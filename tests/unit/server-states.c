@@ -160,10 +160,11 @@ static void of_a_removed_client_only_keys_and_audit_are_left(void **state)
 static void no_other_way_leads_from_state_to_state(void **state)
 {
 	static const int expected[CLIENT_REMOVED][CLIENT_ACTS] = {
-		[CLIENT_ENROLLED] = { 1, 0, 1, 1 },
-		[CLIENT_LEFT] = { -EPERM, -EPERM, 1, 1 },
-		[CLIENT_SUSPENDED] = { 0, 1, 1, 1 },
-		[CLIENT_REVOKED] = { -EPERM, -EPERM, 0, 1 },
+		[CLIENT_ENROLLED] = { 1, 0, 1, 1, 0, -EPERM },
+		[CLIENT_LEFT] = { -EPERM, -EPERM, 1, 1, -EPERM, -EPERM },
+		[CLIENT_SUSPENDED] = { 0, 1, 1, 1, -EPERM, -EPERM },
+		[CLIENT_REVOKED] = { -EPERM, -EPERM, 0, 1, -EPERM, 0 },
+		[CLIENT_PENDING] = { -EPERM, -EPERM, 1, 1, 1, 1 },
 	};
 	struct fixture *f = *state;
 	uint8_t token[TOKEN_SIZE];
