@@ -280,7 +280,7 @@ static void tokens_are_listed_shown_and_revoked(void **state)
 	assert_int_equal(ask(a, "GET", path, NULL), 200);
 	assert_int_equal(json_array_size(json_object_get(a->answer, "tokens")), 2);
 	assert_true(json_is_null(json_object_get(a->answer, "next")));
-	assert_int_equal(ask(a, "GET", "/api/v1/tokens/t", NULL), 404);
+	assert_int_equal(ask(a, "GET", "/api/v1/tokens/u", NULL), 404);
 	assert_int_equal(ask(a, "GET", "/api/v1/tokens/t-", NULL), 404);
 	assert_string_equal(a->code, "not-found");
 }
