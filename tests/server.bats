@@ -587,6 +587,7 @@ cpu_ticks()
 	(($(uses_spent) >= told))
 	assert_equal "$(uses_spent)" "$(api GET "/tokens/$token_id" | jq '.clients | length')"
 	assert_equal "$(api GET /audit/verify | jq .ok)" true
+	# shellcheck disable=SC2013 # numbers, a word each
 	for n in $(sed -n 's/^n=\([0-9]*\) op=ENROLLED.*/\1/p' told); do
 		run -0 peer "many/$n" hello
 	done
@@ -605,6 +606,7 @@ cpu_ticks()
 	token_for 2
 	peer a enrol "$token" >/dev/null
 	peer b enrol "$token" >/dev/null
+	# shellcheck disable=SC2094 # its first flood is a command
 	peer a flood 1000000 >flood 3>&- &
 	local flood=$! started
 	while kill -0 "$flood" 2>/dev/null; do
@@ -675,6 +677,7 @@ none_connected()
 	token_for 2
 	peer a ask "$token" enrol "$token" hello >/dev/null
 	run -1 grep -ria "$token" log state
+	# shellcheck disable=SC2001 # each pair of digits
 	run -1 grep -rPa "$(sed 's/../\\x&/g' <<<"$token")" state
 	run -0 api GET '/audit?limit=100'
 	refute_output --partial "$token"
