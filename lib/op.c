@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/op.h"
 
+#include "lib/msg.h"
+
 #define SEAL      (16 + 8 + 64) /* client id, sequence number and signature of a message */
 #define BODY_MAX  (MESSAGE_MAX - SEAL)
 #define BODY_FEW  4000u /* fits into MESSAGE_MAX_ANON with all around it */
@@ -8,7 +10,7 @@
 
 static const struct op_row rows[] = {
 	[OP_HELLO] = { "HELLO", .from_client = true, .largest = BODY_MORE },
-	[OP_MSG] = { "MSG", .from_client = true, .largest = BODY_MAX },
+	[OP_MSG] = { "MSG", .from_client = true, .largest = MSG_BODY_MAX },
 	[OP_CONFIG] = { "CONFIG", .from_server = true, .largest = BODY_MAX },
 	[OP_RESET] = { "RESET", .from_server = true, .largest = BODY_FEW },
 	[OP_TOKEN] = { "TOKEN", .from_client = true, .from_server = true, .introduces = true,

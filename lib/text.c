@@ -60,6 +60,19 @@ bool text_printable(const char *text, size_t len)
 	return true;
 }
 
+bool text_utf8(const char *text, size_t len)
+{
+	for (size_t at = 0; at < len;) {
+		uint32_t code;
+		size_t size = decode((const uint8_t *)text + at, len - at, &code);
+
+		if (size == 0 || code == 0)
+			return false;
+		at += size;
+	}
+	return true;
+}
+
 char *text_escape(const char *text, size_t len)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -136,6 +149,27 @@ int text_duration(const char *text, uint64_t *ret_seconds)
 	if (seconds == 0 || number > most / seconds)
 		return -EINVAL;
 	*ret_seconds = number * seconds;
+	return 0;
+}
+
+int text_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	static const char units[] = "KMG";
+	const char *unit, *which;
+	uint64_t number;
+	unsigned shift = 0;
+
+	if (digits_of(text, UINT64_MAX >> 30, &number, &unit) < 0)
+		return -EINVAL;
+	if (*unit) {
+		which = strchr(units, *unit);
+		if (!which || unit[1])
+			return -EINVAL;
+		shift = 10 * (unsigned)(which - units + 1);
+	}
+	if (number << shift < min || number << shift > max)
+		return -ERANGE;
+	*ret = number << shift;
 	return 0;
 }
 

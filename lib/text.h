@@ -11,6 +11,9 @@
  * (U+202A-202E, U+2066-2069), line and paragraph separators or U+FEFF. */
 bool text_printable(const char *text, size_t len);
 
+/* Valid UTF-8 of len bytes without NUL; every other character may be in it. */
+bool text_utf8(const char *text, size_t len);
+
 /* A copy in which everything that text_printable() refuses is written as \xNN; for a person's
  * terminal or a log. Caller frees. NULL: no memory. */
 char *text_escape(const char *text, size_t len) must_use;
@@ -18,6 +21,9 @@ char *text_escape(const char *text, size_t len) must_use;
 /* "90s", "15m", "24h", "7d", "2w" or plain seconds. -EINVAL: none of these, or more than 100 years.
  */
 int text_duration(const char *text, uint64_t *ret_seconds) must_use;
+
+/* "65536", "64K", "16M", "2G" (of 1024): bytes, from min to max. -EINVAL, -ERANGE. */
+int text_size(const char *text, uint64_t min, uint64_t max, uint64_t *ret) must_use;
 
 /* A decimal number without sign or blanks, from min to max. -EINVAL, -ERANGE. */
 int text_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret) must_use;

@@ -215,8 +215,8 @@ static void messages_of_every_size_arrive_whole(void **state)
 
 	random_bytes(body, sizeof body);
 	for (size_t i = 0; i < COUNT(sizes); i++) {
-		assert_int_equal(send(e, e->client, OP_MSG, body, sizes[i]), 0);
-		assert_int_equal(receive(e->server, &e->wire, &m), 1);
+		assert_int_equal(send(e, e->server, OP_CONFIG, body, sizes[i]), 0);
+		assert_int_equal(receive(e->client, &e->wire, &m), 1);
 		assert_int_equal(m.len, sizes[i]);
 		assert_memory_equal(m.body, body, sizes[i]);
 		assert_int_equal(e->wire.len, 0);
