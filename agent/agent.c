@@ -11,6 +11,7 @@
 #include "agent/ending.h"
 #include "agent/greeting.h"
 #include "agent/log.h"
+#include "agent/mail.h"
 #include "agent/memory.h"
 #include "agent/multi.h"
 #include "agent/orders.h"
@@ -52,6 +53,8 @@ struct agent {
 	bool greeted;            /* a HELLO was acknowledged on it */
 	bool suspended;          /* by the server's last word on it */
 	char reason[WHY_SIZE];   /* for that */
+	struct mail *mail;       /* this machine's messages */
+	struct post_limits limits;
 
 	struct status status;
 	time_t told;                 /* when systemd was last told */
@@ -147,6 +150,7 @@ static void disconnect(struct agent *a)
 {
 	a->io = sd_event_source_disable_unref(a->io);
 	(void)sd_event_source_set_enabled(a->unread, SD_EVENT_OFF);
+	mail_end(a->mail);
 	a->session = session_free(a->session);
 	if (a->orders)
 		orders_forget(a->orders);
@@ -209,6 +213,8 @@ static void seal(struct agent *a, enum op op, const void *body, ssize_t len, uin
 		lose(a, WAITING, 0, "cannot send a message: %s", strerror(-r));
 }
 
+static void watch(struct agent *a);
+
 static void say_hello(struct agent *a)
 {
 	uint8_t body[BODY_ANSWER_MAX];
@@ -219,8 +225,6 @@ static void say_hello(struct agent *a)
 	arm(a, ANSWER_WAIT, on_silence);
 	seal(a, OP_HELLO, body, hello_encode(&hello, body, sizeof body), &a->awaited);
 }
-
-static void watch(struct agent *a);
 
 static void on_heartbeat(struct agent *a)
 {
@@ -249,32 +253,65 @@ static void show_connection(struct agent *a, const char *odd)
 	change_state(a, a->suspended ? SUSPENDED : CONNECTED, a->suspended ? a->reason : odd);
 }
 
-static void on_ack(struct agent *a, const struct message *m)
+/* What of messages was sent has failed: as with any other. */
+static void check_sent(struct agent *a, int r)
+{
+	if (r < 0)
+		lose(a, WAITING, 0, "cannot send a message: %s", strerror(-r));
+}
+
+static int send_msg(void *userdata, const void *body, size_t len, uint64_t *ret_sequence)
+{
+	struct agent *a = userdata;
+
+	return session_seal(a->session, OP_MSG, body, len, uplink_out(a->uplink), ret_sequence);
+}
+
+static void on_sent(void *userdata, int r)
+{
+	check_sent(userdata, r);
+	watch(userdata);
+}
+
+static void on_hello_ack(struct agent *a, const struct ack *ack)
 {
 	bool first = !a->greeted;
 	char odd[GREETING_ODD_SIZE];
-	struct ack ack;
-	int r = ack_decode(m->body, m->len, &ack);
 
-	if (r < 0 || a->awaited == 0 || ack.sequence != a->awaited) {
-		lose(a, WAITING, 0, "%s acknowledged what was not said, or in an unknown form",
-			a->setup->config.server);
-		return;
-	}
 	a->awaited = 0;
 	a->lasted = !first;
 	a->greeted = true;
 	a->complaint.text[0] = '\0';
 	a->status.hello = time(NULL);
-	greeting_check_clock(ack.time, odd);
+	greeting_check_clock(ack->time, odd);
 	if (odd[0] && strcmp(odd, a->status.detail) != 0)
 		log_seldom(LOG_WARNING, "%s", odd);
 	show_connection(a, odd);
-	arm_heartbeat(a, ack.heartbeat, first);
+	arm_heartbeat(a, ack->heartbeat, first);
 	if (first) {
 		log_seldom(LOG_INFO, "connected to %s", a->setup->config.server);
 		memory_give_back(); /* what connecting took */
 	}
+	if (first && !a->suspended)
+		check_sent(a, mail_begin(a->mail));
+}
+
+static void on_ack(struct agent *a, const struct message *m)
+{
+	struct ack ack;
+	int r = ack_decode(m->body, m->len, &ack);
+
+	if (r == 0 && a->awaited != 0 && ack.sequence == a->awaited &&
+		!mail_overdue(a->mail, ack.sequence)) {
+		on_hello_ack(a, &ack);
+		return;
+	}
+	r = r < 0 ? 0 : mail_acked(a->mail, ack.sequence);
+	if (r == 0)
+		lose(a, WAITING, 0, "%s acknowledged what was not said, or in an unknown form",
+			a->setup->config.server);
+	else
+		check_sent(a, r);
 }
 
 /* For ever, by the server's signed word: there is nothing left to do but to say why. */
@@ -314,8 +351,13 @@ static void on_state(struct agent *a, const struct message *m)
 	status_copy_printable(notice.text, a->reason, sizeof a->reason);
 	log_seldom(LOG_NOTICE, "%s has %s this machine%s%s", a->setup->config.server,
 		a->suspended ? "suspended" : "resumed", *a->reason ? ": " : "", a->reason);
-	if (a->greeted)
-		show_connection(a, "");
+	if (a->suspended)
+		mail_hold(a->mail);
+	if (!a->greeted)
+		return;
+	show_connection(a, "");
+	if (!a->suspended)
+		check_sent(a, mail_begin(a->mail));
 }
 
 static void on_nack(struct agent *a, const struct message *m)
@@ -339,6 +381,17 @@ static void on_nack(struct agent *a, const struct message *m)
 	if (nack.code == NACK_REVOKED && a->awaited != 0 && nack.sequence == a->awaited) {
 		end_revoked(a, nack.text);
 		return;
+	}
+	/* What is under way comes again when it is resumed. */
+	if (nack.code == NACK_SUSPENDED && a->suspended && nack.sequence != a->awaited) {
+		mail_end(a->mail);
+		return;
+	}
+	if (nack.code == NACK_MALFORMED || nack.code == NACK_UNSUPPORTED) {
+		r = mail_refused(a->mail, nack.sequence, nack.text);
+		check_sent(a, r);
+		if (r != 0)
+			return;
 	}
 	lose(a, REFUSED, 0, "%s refuses this machine: %s%s%s", server, nack_name(nack.code), colon,
 		nack.text);
@@ -526,6 +579,7 @@ static void use_setup(struct agent *a, struct setup *s)
 {
 	setup_free(a->setup);
 	a->setup = s;
+	a->limits = s->config.messages;
 	a->backoff = (struct backoff){ BACKOFF_BASE, s->config.backoff_cap_ms, 0 };
 	a->complaint.text[0] = '\0';
 	a->status.next = 0;
@@ -565,6 +619,8 @@ int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **r
 	}
 	if (r == 0)
 		r = orders_new(event, paths->state, on_verdict, a, &a->orders);
+	if (r >= 0)
+		r = mail_new(event, paths, &a->limits, send_msg, on_sent, a, &a->mail);
 	if (r < 0) {
 		agent_free(a);
 		return r;
@@ -581,6 +637,7 @@ struct agent *agent_free(struct agent *a)
 		return NULL;
 	disconnect(a);
 	orders_free(a->orders);
+	mail_free(a->mail);
 	multi_free(a->multi);
 	sd_event_source_disable_unref(a->timer);
 	sd_event_source_disable_unref(a->unread);

@@ -14,6 +14,8 @@
 #define CONFIG_MAX      65536 /* bytes */
 #define CONNECT_TIMEOUT 30    /* seconds */
 #define BACKOFF_CAP     300   /* seconds */
+#define SPOOL_MESSAGES  100000
+#define SPOOL_SIZE      (16ull << 20)
 
 /* One reading: what has been read and where. inih stops at nothing, so the first mistake is kept.
  */
@@ -122,6 +124,21 @@ static int set_backoff_cap(struct config *c, const char *value)
 	return 0;
 }
 
+static int set_spool_messages(struct config *c, const char *value)
+{
+	return text_number(value, 1, 10000000, &c->messages.messages);
+}
+
+static int set_spool_size(struct config *c, const char *value)
+{
+	return text_size(value, 1 << 20, 64ull << 30, &c->messages.bytes);
+}
+
+static int set_message_max(struct config *c, const char *value)
+{
+	return text_size(value, 1, MSG_TEXT_MAX, &c->messages.size);
+}
+
 static const struct key {
 	const char *name;
 	int (*set)(struct config *c, const char *value);
@@ -137,6 +154,9 @@ static const struct key {
 	{ "Proxy", set_proxy, "a URL, or nothing for no proxy", false, false },
 	{ "ConnectTimeout", set_connect_timeout, "1s to 10m", false, false },
 	{ "BackoffCap", set_backoff_cap, "1s to 1d", false, false },
+	{ "SpoolMessages", set_spool_messages, "a number from 1 to 10000000", false, false },
+	{ "SpoolSize", set_spool_size, "1M to 64G", false, false },
+	{ "MessageMax", set_message_max, "1 to 64K", false, false },
 };
 
 static int on_value(void *userdata, const char *section, const char *name, const char *value)
@@ -204,6 +224,7 @@ int config_load(const char *path, struct config *ret, char why[static CONFIG_WHY
 	}
 	r.config.connect_timeout = CONNECT_TIMEOUT;
 	r.config.backoff_cap_ms = BACKOFF_CAP * 1000ull;
+	r.config.messages = (struct post_limits){ SPOOL_MESSAGES, SPOOL_SIZE, MSG_TEXT_MAX };
 	line = ini_parse_stream(next_line, &r, on_value, &r);
 	if (line < 0) {
 		(void)snprintf(why, CONFIG_WHY_SIZE, "cannot read '%s': no memory", path);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "agent/post.h"
 #include "lib/minisign.h"
 #include "lib/uplink.h"
 
@@ -21,6 +22,7 @@ struct config {
 	bool has_proxy;           /* otherwise as the environment says */
 	unsigned connect_timeout; /* seconds */
 	uint64_t backoff_cap_ms;
+	struct post_limits messages;
 };
 
 #define CONFIG_WHY_SIZE 512

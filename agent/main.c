@@ -12,6 +12,7 @@
 #include "agent/ending.h"
 #include "agent/log.h"
 #include "agent/memory.h"
+#include "agent/send.h"
 #include "agent/status.h"
 #include "lib/secret.h"
 
@@ -25,14 +26,20 @@ enum { EXIT_USAGE = 2, EXIT_NOT_CONNECTED = 3 };
 static const char help[] =
 	"usage: muster-agent [--config FILE]\n"
 	"       muster-agent status [--json]\n"
+	"       muster-agent send [--type TYPE] [--timeout TIME] [TEXT | - | -f FILE]\n"
+	"       muster-agent send --lines [--type TYPE] [--timeout TIME] [- | -f FILE]\n"
 	"       muster-agent --version | --help\n"
 	"\n"
 	"Keeps this machine in touch with its muster server; systemd runs it.\n"
 	"\n"
 	"  --config FILE  use FILE instead of " CONFIG_PATH "\n"
 	"  status         tell what the running agent is doing; --json: for programs\n"
+	"  send           hand a message to the server: it is stored on this machine's\n"
+	"                 disk when the command ends, and the agent delivers it;\n"
+	"                 --lines: each line of the input is one\n"
 	"\n"
 	"Exit codes: 0 well; 1 failure; 2 wrong usage; 3 status: not connected;\n"
+	"send: 4 not permitted, 5 too much waits already, 6 no agent answers;\n"
 	"77 revoked by the server; 78 configuration or keys missing or wrong. See "
 	"muster-agent(8).\n";
 
@@ -178,12 +185,18 @@ static int apply_order(int argc, char **argv)
 	return argc > 1 ? usage() : apply_run(CONFIG_PATH, PRIVATE_FOLDER);
 }
 
+static int send_messages(int argc, char **argv)
+{
+	return send_command(RUNTIME_FOLDER, argc, argv);
+}
+
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "apply", apply_order },
 	{ "status", show_status },
+	{ "send", send_messages },
 };
 
 static int run_command(int argc, char **argv)

@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/ending.h"
+#include "agent/spool.h"
 #include "agent/status.h"
 #include "lib/file.h"
 #include "lib/uplink.h"
@@ -19,6 +20,7 @@ struct life {
 	struct agent_paths paths;
 	sd_event *event;
 	struct agent *agent;
+	unsigned letters; /* in the spool at the start */
 };
 
 /* ---------------------------------------------------------------- scripts */
@@ -205,6 +207,88 @@ static void have_another_clock(struct call *c)
 	(void)call_fill(c);
 }
 
+/* What has come of messages, a letter each. */
+struct letters {
+	char text[64];
+};
+
+static void note(struct call *c, const struct message *m)
+{
+	struct letters *l = c->peer->userdata;
+	struct msg msg;
+
+	if (msg_decode(m->body, m->len, &msg) == 0 && strlen(l->text) + 1 < sizeof l->text)
+		(void)strncat(l->text, msg.text, 1);
+}
+
+static void take_messages(struct call *c)
+{
+	struct message m;
+
+	if (!call_open_channel(c))
+		return;
+	while (call_next(c, &m)) {
+		if (m.op == OP_MSG)
+			note(c, &m);
+		if (!call_ack(c, &m, 5))
+			return;
+	}
+}
+
+/* One ACK for three of them; then the next HELLO, and the line is lost. */
+static void take_three_at_once(struct call *c)
+{
+	struct message m;
+	unsigned n = 0;
+
+	if (c->n > 1) {
+		take_messages(c);
+		return;
+	}
+	if (!call_open_channel(c) || !call_next(c, &m) || !call_ack(c, &m, 5))
+		return;
+	while (call_next(c, &m) && m.op == OP_MSG)
+		if (++n <= 3) {
+			note(c, &m);
+			if (n == 3)
+				(void)call_ack(c, &m, 5);
+		}
+	call_reset(c);
+}
+
+static void refuse_the_second(struct call *c)
+{
+	struct message m;
+	unsigned n = 0;
+
+	if (!call_open_channel(c))
+		return;
+	while (call_next(c, &m)) {
+		if (m.op == OP_MSG && ++n == 2) {
+			(void)call_nack(c, &m, (struct nack){ .code = NACK_MALFORMED });
+			continue;
+		}
+		if (m.op == OP_MSG)
+			note(c, &m);
+		(void)call_ack(c, &m, 5);
+	}
+}
+
+/* An ACK of a later HELLO says nothing of messages, which would wait for ever. */
+static void forget_messages_first(struct call *c)
+{
+	struct message m;
+
+	if (c->n > 1) {
+		take_messages(c);
+		return;
+	}
+	if (call_open_channel(c))
+		while (call_next(c, &m))
+			if (m.op == OP_HELLO)
+				(void)call_ack(c, &m, 5);
+}
+
 /* ---------------------------------------------------------------- a life */
 
 static void put(struct life *l, const char *name, const char *text)
@@ -242,6 +326,26 @@ static void write_keys(struct life *l)
 	tlskey_clear(&tls);
 }
 
+/* Messages that are in the spool when the agent starts: a, b, c, ... */
+static void fill_spool(struct life *l)
+{
+	char path[96];
+	struct spool *s;
+	unsigned damaged;
+
+	(void)snprintf(path, sizeof path, "%s/spool", l->folder);
+	assert_int_equal(spool_open(path, &s, &damaged), 0);
+	for (unsigned i = 0; i < l->letters; i++) {
+		char text[] = { (char)('a' + i) };
+		uint8_t key[SPOOL_KEY_SIZE] = { (uint8_t)(i + 1) };
+		struct msg m = { .type = "test", .text = text, .len = 1 };
+
+		assert_int_equal(spool_add(s, key, &m), 0);
+	}
+	assert_int_equal(spool_sync(s), 0);
+	spool_free(s);
+}
+
 static void begin(struct life *l, script *play)
 {
 	(void)snprintf(l->folder, sizeof l->folder, "/tmp/agent-life-XXXXXX");
@@ -251,14 +355,15 @@ static void begin(struct life *l, script *play)
 	peer_start(&l->peer, play);
 	write_config(l, l->peer.pin);
 	write_keys(l);
+	fill_spool(l);
 	assert_true(sd_event_new(&l->event) >= 0);
 	assert_int_equal(agent_new(l->event, &l->paths, &l->agent), 0);
 }
 
 static void finish(struct life *l)
 {
-	static const char *const files[] = { "conf", "identity.key", "tls.pem", "status",
-		"revoked" };
+	static const char *const files[] = { "conf", "identity.key", "tls.pem", "status", "revoked",
+		"spool/id", "spool/acked", "spool/0000000000000001.log" };
 
 	l->agent = agent_free(l->agent);
 	sd_event_unref(l->event);
@@ -269,6 +374,8 @@ static void finish(struct life *l)
 		(void)snprintf(path, sizeof path, "%s/%s", l->folder, files[i]);
 		(void)unlink(path);
 	}
+	(void)snprintf(l->config, sizeof l->config, "%s/spool", l->folder);
+	(void)rmdir(l->config);
 	assert_int_equal(rmdir(l->folder), 0);
 }
 
@@ -314,6 +421,45 @@ static void it_connects_and_says_hello_again_and_again(void **state)
 	s = wait_for(&l, CONNECTED, 3);
 	assert_int_equal(l.peer.calls, 1);
 	finish(&l);
+}
+
+/* Runs the loop until all these messages have come. */
+static void messages_come(script *play, const char *text)
+{
+	struct letters letters = {};
+	struct life l = { .letters = 5, .peer.userdata = &letters };
+	time_t until = time(NULL) + 2 * DEADLINE;
+
+	begin(&l, play);
+	while (strlen(letters.text) < strlen(text) && time(NULL) <= until)
+		assert_true(sd_event_run(l.event, 100 * 1000) >= 0);
+	(void)wait_for(&l, CONNECTED, 1);
+	finish(&l);
+	assert_string_equal(letters.text, text);
+}
+
+static void its_messages_arrive_in_order(void **state)
+{
+	(void)state;
+	messages_come(take_messages, "abcde");
+}
+
+static void one_ack_is_for_all_messages_before(void **state)
+{
+	(void)state;
+	messages_come(take_three_at_once, "abcde");
+}
+
+static void a_message_that_is_refused_does_not_stop_the_others(void **state)
+{
+	(void)state;
+	messages_come(refuse_the_second, "acde");
+}
+
+static void messages_that_are_not_acknowledged_come_again(void **state)
+{
+	(void)state;
+	messages_come(forget_messages_first, "abcde");
 }
 
 static void it_comes_back_after_a_loss(void **state)
@@ -539,7 +685,10 @@ int main(void)
 		it(suspended_it_goes_on_saying_hello), it(revoked_it_wipes_its_keys_and_ends),
 		it(a_revocation_of_something_else_changes_nothing),
 		it(it_gives_up_what_is_not_authentic), it(it_answers_what_it_does_not_know),
-		it(a_wrong_clock_is_named), it(no_byte_leaves_under_a_wrong_pin),
+		it(its_messages_arrive_in_order), it(one_ack_is_for_all_messages_before),
+		it(a_message_that_is_refused_does_not_stop_the_others),
+		it(messages_that_are_not_acknowledged_come_again), it(a_wrong_clock_is_named),
+		it(no_byte_leaves_under_a_wrong_pin),
 		it(a_mistake_in_the_new_configuration_changes_nothing),
 		it(without_keys_it_does_not_start) };
 
