@@ -48,8 +48,7 @@ static int refuse_client(struct channel *c, uint64_t sequence, const struct clie
 		*client->reason ? ": " : "", client->reason);
 }
 
-/* Is it (still) a client? 0: yes; 1: it was told why not; or an error. */
-static int check_client(struct channel *c, uint64_t sequence, struct client_record *ret)
+int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret)
 {
 	int r = store_client_by_id(c->server->store, c->id, ret);
 
@@ -68,7 +67,7 @@ static int check_client(struct channel *c, uint64_t sequence, struct client_reco
 	return 1;
 }
 
-static int busy(struct channel *c, uint64_t sequence)
+int agent_busy(struct channel *c, uint64_t sequence)
 {
 	return channel_nack(c, sequence, NACK_INTERNAL, BUSY_SECONDS,
 		"the server can't use its database now: try again later");
@@ -79,11 +78,11 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	static struct client_record client; /* large, and used nowhere beyond this call */
 	char address[ADDRESS_SIZE];
 
-	int r = check_client(c, sequence, &client);
+	int r = agent_check(c, sequence, &client);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (turn_enter(c->server->turn) < 0)
-		return busy(c, sequence);
+		return agent_busy(c, sequence);
 	source_text(stream_source(c->stream), address);
 	r = store_client_hello(c->server->store, c->id, hello, address);
 	if (r < 0)
@@ -143,7 +142,7 @@ int agent_leave(struct channel *c, const struct message *m)
 	if (c->beat != NULL) /* said before, so taken before */
 		beats_flush(c->server->beats);
 	if (turn_enter(c->server->turn) < 0)
-		return busy(c, m->sequence);
+		return agent_busy(c, m->sequence);
 	r = store_client_leave(c->server->store, c->id, &withdrawn);
 	if (r < 0 && r != -ENOENT) /* gone already is as good */
 		return channel_store_failed(c, r);

@@ -6,6 +6,12 @@
 #include "beats.h"
 #include "channel.h"
 
+/* Is the channel's client (still) one? 0: yes; 1: no, and it was told why; or an error: the channel
+ * must end. */
+int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret) must_use;
+/* The store can't be written now. */
+int agent_busy(struct channel *c, uint64_t sequence) must_use;
+
 int agent_hello(struct channel *c, const struct message *m) must_use;
 /* A HELLO of a connected machine has waited long enough; for beats_new(). */
 void agent_beat(struct channel *c, const struct beat *b);

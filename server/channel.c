@@ -13,6 +13,7 @@
 #include "lib/packet.h"
 #include "lib/secret.h"
 #include "log.h"
+#include "messages.h"
 #include "server.h"
 #include "tls.h"
 
@@ -146,13 +147,15 @@ static const struct rule {
 	unsigned allowed; /* enum standing, one or more */
 	int (*take)(struct channel *c, const struct message *m);
 	bool in_suspense; /* also of a suspended machine */
+	bool connected;   /* only after a HELLO on this channel: of those a machine has one */
 } rules[] = {
-	{ OP_TOKEN, STANDING_ANONYMOUS, enrol_token, false },
-	{ OP_ENROL, STANDING_ANONYMOUS | STANDING_PENDING, enrol_machine, false },
-	{ OP_HELLO, STANDING_ENROLLED, agent_hello, true },
-	{ OP_ACK, STANDING_ENROLLED, configs_ack, false },
-	{ OP_NACK, STANDING_ENROLLED, configs_nack, false },
-	{ OP_LEAVE, STANDING_NEW | STANDING_PENDING | STANDING_ENROLLED, agent_leave, true },
+	{ OP_TOKEN, STANDING_ANONYMOUS, enrol_token, false, false },
+	{ OP_ENROL, STANDING_ANONYMOUS | STANDING_PENDING, enrol_machine, false, false },
+	{ OP_HELLO, STANDING_ENROLLED, agent_hello, true, false },
+	{ OP_MSG, STANDING_ENROLLED, messages_take, false, true },
+	{ OP_ACK, STANDING_ENROLLED, configs_ack, false, false },
+	{ OP_NACK, STANDING_ENROLLED, configs_nack, false, false },
+	{ OP_LEAVE, STANDING_NEW | STANDING_PENDING | STANDING_ENROLLED, agent_leave, true, false },
 };
 
 static const struct rule *find_rule(uint8_t op)
@@ -202,13 +205,17 @@ static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
 
 	if (row == NULL)
 		return refuse(c, "a packet", "there is no such op code");
-	if (rule == NULL || (rule->allowed & c->standing) == 0)
+	if (rule == NULL || (rule->allowed & c->standing) == 0 ||
+		(rule->connected && !c->connected))
 		return refuse(c, row->name, "that op code is not allowed there and then");
 	int r = session_open(c->session, packet, len, &m);
 	if (r < 0)
 		return refuse(c, row->name, session_error(r));
 	if (r == 0)
 		return 0;
+	r = m.op == OP_MSG && !c->suspended ? 0 : channel_flush_acks(c); /* in their order */
+	if (r < 0)
+		return r;
 	if (c->suspended && (rule->op == OP_ACK || rule->op == OP_NACK)) {
 		configs_forget(c); /* an answer gets none; what it holds, it says in HELLO */
 		return 0;
@@ -267,6 +274,9 @@ static int on_step(void *owner)
 	int r = take_packets(c);
 	if (r < 0)
 		return r;
+	int flushed = channel_flush_acks(c);
+	if (flushed < 0)
+		return flushed;
 	if (r == 0)
 		session_rest(c->session);
 	channel_hold(c);
@@ -423,6 +433,14 @@ int channel_ack(struct channel *c, uint64_t sequence, bool with_time)
 	}
 	ssize_t len = ack_encode(&ack, body, sizeof(body));
 	return len < 0 ? (int)len : channel_send(c, OP_ACK, body, (size_t)len);
+}
+
+int channel_flush_acks(struct channel *c)
+{
+	uint64_t sequence = c->unacknowledged;
+
+	c->unacknowledged = 0;
+	return sequence == 0 ? 0 : channel_ack(c, sequence, false);
 }
 
 int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint32_t retry,

@@ -67,6 +67,7 @@ struct channel {
 	bool listed;
 	bool connected; /* its HELLO has been taken */
 	bool suspended; /* nothing is taken from it but HELLO and LEAVE, and nothing else sent */
+	uint64_t unacknowledged; /* sequence number of the last MSG taken, 0: acknowledged */
 };
 
 /* Makes the stream a channel. client: whose TLS key was shown, or NULL. rest: what the peer has
@@ -94,6 +95,8 @@ int channel_state(struct channel *c, enum client_state state, const char *reason
 int channel_ack(struct channel *c, uint64_t sequence, bool with_time) must_use;
 int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint32_t retry,
 	const char *format, ...) must_use printf_like(5);
+/* ACK for all MSGs taken since the last, if there are any. */
+int channel_flush_acks(struct channel *c) must_use;
 /* NACK to a body that a decoder has refused with that error. */
 int channel_nack_body(struct channel *c, uint64_t sequence, int error) must_use;
 /* The store failed: the turn fails, and this channel with it. Returns a negative errno. */

@@ -84,6 +84,30 @@ static const char *parse_count(const struct key *k, const char *value, struct co
 	return NULL;
 }
 
+static const char *parse_number(const struct key *k, const char *value, struct config *c)
+{
+	if (text_number(value, k->min, k->max, field_of(k, c)) < 0)
+		return "not a number within the bounds that muster-server.conf(5) tells";
+	return NULL;
+}
+
+static const char *parse_size(const struct key *k, const char *value, struct config *c)
+{
+	if (text_size(value, k->min, k->max, field_of(k, c)) < 0)
+		return "not a size, as 64M or 2G, within the bounds that muster-server.conf(5) "
+		       "tells";
+	return NULL;
+}
+
+static const char *parse_outlet(const struct key *k, const char *value, struct config *c)
+{
+	if (!text_printable(value, strlen(value)))
+		return "not printable text";
+	if (c->outlet_file[0] != '\0' || c->outlet_command[0] != '\0')
+		return "OutletFile= and OutletCommand= exclude each other";
+	return parse_path(k, value, c);
+}
+
 #define FIELD(member) offsetof(struct config, member)
 static const struct key keys[] = {
 	{ "server", "Listen", parse_listen_key, 0, 0, 0, true },
@@ -101,6 +125,12 @@ static const struct key keys[] = {
 	{ "limits", "WrongTokensPerSource", parse_count, FIELD(wrong_tokens_per_source), 1, 1000000,
 		false },
 	{ "limits", "WrongTokens", parse_count, FIELD(wrong_tokens), 1, 1000000, false },
+	{ "messages", "Keep", parse_duration, FIELD(messages_keep), 60, UINT32_MAX, false },
+	{ "messages", "PerClient", parse_number, FIELD(messages.messages), 1, 1000000000, false },
+	{ "messages", "SizePerClient", parse_size, FIELD(messages.bytes), 1 << 20, 1ull << 40,
+		false },
+	{ "messages", "OutletFile", parse_outlet, FIELD(outlet_file), 0, OUTLET_SIZE, false },
+	{ "messages", "OutletCommand", parse_outlet, FIELD(outlet_command), 0, OUTLET_SIZE, false },
 };
 
 /* Beside the program: PREFIX/sbin/muster-server goes with PREFIX/lib/muster/clients, a build
@@ -136,6 +166,8 @@ void config_defaults(struct config *ret)
 		.request_timeout = 30,
 		.wrong_tokens_per_source = 10,
 		.wrong_tokens = 100,
+		.messages_keep = 30 * 86400,
+		.messages = { .messages = 100000, .bytes = 64u << 20 },
 	};
 	if (config_parse_listen("[::]:8443", &ret->listen[0]) < 0)
 		abort();
@@ -284,7 +316,8 @@ static int on_value(void *userdata, const char *section, const char *name, const
 	}
 	if (section[0] == '\0')
 		wrong(r, "%s= stands before the first [section]", name);
-	else if (strcmp(section, "server") != 0 && strcmp(section, "limits") != 0)
+	else if (strcmp(section, "server") != 0 && strcmp(section, "limits") != 0 &&
+		 strcmp(section, "messages") != 0)
 		wrong(r, "there is no section [%s]", section);
 	else
 		wrong(r, "there is no %s= in section [%s]", name, section);

@@ -8,14 +8,16 @@
 #include <sys/socket.h>
 
 #include "lib/base.h"
+#include "store/messages.h"
 
 #define CONFIG_PATH   "/etc/muster/muster-server.conf"
 #define LISTEN_MAX    8
 #define NAME_SIZE     264 /* a host name of 253 characters or [IPv6], a colon, a port, the NUL */
 #define FOLDER_SIZE   (PATH_MAX - 256) /* leaves room for the names below it */
 #define CONTROL_SIZE  108              /* sun_path */
-#define IDLE_BEATS    3                /* heartbeats that a machine may miss */
-#define IDLE_SLACK    30               /* seconds on top of them */
+#define OUTLET_SIZE   256
+#define IDLE_BEATS    3  /* heartbeats that a machine may miss */
+#define IDLE_SLACK    30 /* seconds on top of them */
 #define HEARTBEAT_MAX 86400
 
 struct listen_address {
@@ -40,6 +42,11 @@ struct config {
 	uint32_t idle_timeout; /* 0: by config_idle_timeout() from the heartbeat */
 	uint32_t wrong_tokens_per_source;
 	uint32_t wrong_tokens; /* a second, from everywhere */
+	/* [messages] */
+	uint32_t messages_keep; /* seconds */
+	struct message_limits messages;
+	char outlet_file[OUTLET_SIZE]; /* "": none; one of the two at most */
+	char outlet_command[OUTLET_SIZE];
 };
 
 /* What stands when the file says nothing. */

@@ -18,6 +18,8 @@
 #include "lib/secret.h"
 #include "listener.h"
 #include "log.h"
+#include "messages.h"
+#include "outlet.h"
 #include "poller.h"
 #include "server.h"
 #include "stream.h"
@@ -144,6 +146,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 		keep_fixed(&s->config, &new);
 		raise_limits(&new);
 		s->config = new;
+		outlet_wake(s);
 		guesses_limit(s->guesses, new.wrong_tokens_per_source, new.wrong_tokens);
 		log_info("read the configuration again");
 	}
@@ -270,6 +273,10 @@ static int start(struct server *s)
 		r = listener_start(s);
 	if (r >= 0)
 		r = control_start(s);
+	if (r >= 0)
+		r = messages_start(s);
+	if (r >= 0)
+		r = outlet_start(s);
 	return r;
 }
 
@@ -278,6 +285,8 @@ static void stop(struct server *s)
 {
 	listener_stop(s);
 	control_stop(s);
+	outlet_stop(s);
+	messages_stop(s);
 	s->turn = turn_free(s->turn);
 	streams_end(s);
 	s->listeners = listener_free(s->listeners);

@@ -19,6 +19,7 @@ struct beats;     /* beats.h: heartbeats that wait */
 struct poller;    /* poller.h: the connections' sockets */
 struct stream;    /* stream.h: every accepted connection */
 struct configs;   /* configs.h: configurations under way */
+struct outlet;    /* outlet.h: messages to a file or a command */
 struct control;   /* admin/control.h: the control socket and its API */
 
 struct server {
@@ -33,7 +34,9 @@ struct server {
 	struct guesses *guesses;
 	struct configs *configs;
 	struct control *control;
-	struct listener *listeners; /* listener.h */
+	struct outlet *outlet;
+	sd_event_source *message_timer; /* messages.h: for what has become too old */
+	struct listener *listeners;     /* listener.h */
 	struct deadlines *deadlines;
 	struct poller *poller;
 	struct beats *beats;

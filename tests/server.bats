@@ -480,6 +480,52 @@ cpu_ticks()
 	run -0 peer a hello
 }
 
+# msg SPOOL NUMBER TEXT: the body of a MSG in hex.
+msg()
+{
+	printf '01%032x%016x%016x0474657374%08x' "$1" "$2" 1795305600 "${#3}"
+	printf '%s' "$3" | od -An -v -tx1 | tr -d ' \n'
+}
+
+messages()
+{
+	api GET "/messages?limit=1000" | jq -r '.messages[].text' | xargs
+}
+
+@test "a message is stored once, acknowledged every time, and only of who is connected" {
+	server_starts
+	token_for 3
+	peer a enrol "$token" hello >/dev/null
+	run -0 peer a hello say 1 "$(msg 1 1 one)" answer say 1 "$(msg 1 2 two)" answer say 1 "$(msg 1 1 one)" answer
+	assert_line --index 3 --partial op=ACK
+	assert_equal "$(messages)" "one two"
+	run -0 peer a hello say 1 "$(msg 1 2 two)" answer
+	assert_equal "$(messages)" "one two"
+	# Another machine's spool of the same id is another.
+	run -0 peer b enrol "$token" hello say 1 "$(msg 1 1 three)" answer
+	assert_equal "$(messages)" "one two three"
+	run -0 peer b connect-enrolled say 1 "$(msg 1 2 early)" closed
+	run -0 peer b connect say 1 "$(msg 1 2 anonymous)" closed
+	run -0 peer b hello leave say 1 "$(msg 1 2 late)" closed
+	assert_equal "$(messages)" "one two three"
+}
+
+@test "what is no message is refused; nothing of it is stored, and the next one is" {
+	server_starts
+	token_for 1
+	peer a enrol "$token" hello >/dev/null
+	local body
+	for body in 00 02 01 "$(msg 1 0 number)" "$(msg 1 1 length)00" "$(msg 1 1 '')" \
+		"$(msg 1 1 type | sed s/0474657374/0474655374/)" "$(msg 1 1 x | sed 's/78$/ff/')" \
+		"$(msg 1 1 x | sed 's/78$/00/')" "$(msg 1 1 x | sed 's/0000000000000001/8000000000000000/2')"; do
+		run -1 peer a hello say 1 "$body" answer
+		assert_line --index 1 --partial op=NACK
+	done
+	assert_equal "$(messages)" ""
+	run -0 peer a hello say 1 "$(msg 1 1 one)" answer
+	assert_equal "$(messages)" one
+}
+
 @test "a machine can't speak for another" {
 	server_starts
 	token_for 2

@@ -30,6 +30,8 @@ static const struct route routes[] = {
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/remove", api_client_remove },
 	{ HTTP_METHOD_GET, "/api/v1/audit", api_audit_list },
 	{ HTTP_METHOD_GET, "/api/v1/audit/verify", api_audit_verify },
+	{ HTTP_METHOD_GET, "/api/v1/messages", api_message_list },
+	{ HTTP_METHOD_GET, "/api/v1/messages/{id}", api_message_show },
 	{ HTTP_METHOD_POST, "/api/v1/installer", api_installer },
 	{ HTTP_METHOD_POST, "/api/v1/configs", api_config_push },
 	{ HTTP_METHOD_GET, "/api/v1/configs", api_config_list },

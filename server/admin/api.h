@@ -30,7 +30,8 @@ struct api_call {
 	/* Work that takes longer is done in steps of a few milliseconds: set by a handler; returns
 	 * true as long as there is more to do. It ends with an answer. */
 	bool (*step)(struct api_call *c);
-	void *state; /* a handler's own, by api_state(); wiped and freed with the call */
+	uint64_t pause; /* microseconds between the steps; 0: as few as does no harm */
+	void *state;    /* a handler's own, by api_state(); wiped and freed with the call */
 	size_t state_size;
 };
 
@@ -57,6 +58,8 @@ void api_client_revoke(struct api_call *c);
 void api_client_remove(struct api_call *c);
 void api_audit_list(struct api_call *c);
 void api_audit_verify(struct api_call *c);
+void api_message_list(struct api_call *c);
+void api_message_show(struct api_call *c);
 void api_installer(struct api_call *c);
 void api_config_push(struct api_call *c);
 void api_config_list(struct api_call *c);

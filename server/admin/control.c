@@ -154,6 +154,11 @@ static int call_done(struct connection *c)
 	return 0;
 }
 
+static uint64_t pause_of(const struct connection *c)
+{
+	return c->call.pause > 0 ? c->call.pause : STEP_PAUSE_USEC;
+}
+
 static int on_work(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct connection *c = userdata;
@@ -161,7 +166,7 @@ static int on_work(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	rearm(c);
 	if (c->call.step(&c->call)) {
-		sd_event_source_set_time(source, from_now(STEP_PAUSE_USEC));
+		sd_event_source_set_time(source, from_now(pause_of(c)));
 		sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 		return 0;
 	}
@@ -176,7 +181,7 @@ static int start_work(struct connection *c)
 
 	c->work = sd_event_source_disable_unref(c->work);
 	return sd_event_add_time(
-		loop, &c->work, CLOCK_MONOTONIC, from_now(STEP_PAUSE_USEC), 1, on_work, c);
+		loop, &c->work, CLOCK_MONOTONIC, from_now(pause_of(c)), 1, on_work, c);
 }
 
 static int handle(struct connection *c)

@@ -61,6 +61,8 @@ int client_suspend(struct ctl *c, int argc, char **argv);
 int client_resume(struct ctl *c, int argc, char **argv);
 int client_revoke(struct ctl *c, int argc, char **argv);
 int client_remove(struct ctl *c, int argc, char **argv);
+int message_list(struct ctl *c, int argc, char **argv);
+int message_show(struct ctl *c, int argc, char **argv);
 int audit_list(struct ctl *c, int argc, char **argv);
 int audit_verify(struct ctl *c, int argc, char **argv);
 int status(struct ctl *c, int argc, char **argv);

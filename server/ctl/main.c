@@ -54,6 +54,10 @@ static const struct command commands[] = {
 	{ "receipt", "export", "ID", "one of them, as a proof", receipt_export },
 	{ "receipt", "verify", "FILE [--client-key KEY] [--server-key KEY]",
 		"check an exported one, without the server", receipt_verify },
+	{ "message", "list",
+		"[--client ID] [--type TYPE] [--last N | --after SEQ | --all] [--follow]",
+		"what machines have sent", message_list },
+	{ "message", "show", "SEQ", "one message, whole", message_show },
 	{ "audit", "list", "[--last N | --after SEQ | --all]", "who did what, when", audit_list },
 	{ "audit", "verify", "", "has anybody changed the audit log?", audit_verify },
 	{ "status", NULL, "", "the server, its keys and its numbers", status },
@@ -87,7 +91,7 @@ const char *get(json_t *object, const char *field)
 int print_json(json_t *value)
 {
 	scoped(freep)
-	char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 	json_decref(value);
 	if (!text)

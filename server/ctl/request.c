@@ -270,7 +270,7 @@ struct listing {
 static bool show_json(struct listing *l, json_t *element)
 {
 	scoped(freep)
-	char *text = json_dumps(element, JSON_COMPACT);
+	char *text = json_dumps(element, JSON_COMPACT | JSON_ENSURE_ASCII);
 
 	if (text)
 		printf("%s%s", l->count++ ? ",\n" : "\n", text);

@@ -143,6 +143,42 @@ static const char *const steps[] = {
 
 	/* Whether the machines that enrol with it wait for an administrator. */
 	"ALTER TABLE token ADD COLUMN approve {integer} NOT NULL DEFAULT 0;",
+
+	/* message_box: how much a client has in message. message_head has one row: the last seq
+	 * given, and up to which one the outlet has taken them. */
+	"CREATE TABLE message ("
+	"  seq {integer} PRIMARY KEY NOT NULL,"
+	"  client {bytes} NOT NULL,"
+	"  spool {bytes} NOT NULL CHECK (length(spool) = 16),"
+	"  number {integer} NOT NULL CHECK (number >= 1),"
+	"  type TEXT NOT NULL,"
+	"  sent {integer} NOT NULL,"
+	"  received {integer} NOT NULL,"
+	"  cost {integer} NOT NULL,"
+	"  text TEXT NOT NULL,"
+	"  UNIQUE (client, spool, number)"
+	") {strict};"
+	"CREATE INDEX message_client ON message(client, seq);"
+	"CREATE INDEX message_type ON message(type, seq);"
+	"CREATE INDEX message_received ON message(received, seq);"
+	"CREATE TABLE message_spool ("
+	"  client {bytes} NOT NULL,"
+	"  spool {bytes} NOT NULL,"
+	"  number {integer} NOT NULL,"
+	"  used {integer} NOT NULL,"
+	"  PRIMARY KEY (client, spool)"
+	") {strict};"
+	"CREATE TABLE message_box ("
+	"  client {bytes} PRIMARY KEY NOT NULL,"
+	"  messages {integer} NOT NULL CHECK (messages >= 0),"
+	"  bytes {integer} NOT NULL CHECK (bytes >= 0)"
+	") {strict};"
+	"CREATE TABLE message_head ("
+	"  one {integer} PRIMARY KEY NOT NULL CHECK (one = 1),"
+	"  seq {integer} NOT NULL,"
+	"  outlet {integer} NOT NULL"
+	") {strict};"
+	"INSERT INTO message_head (one, seq, outlet) VALUES (1, 0, 0);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

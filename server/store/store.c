@@ -24,6 +24,7 @@ static const struct sql redate[] = {
 	{ "UPDATE token SET revoked = $1 WHERE revoked > $1" },
 	{ "UPDATE client SET enrolled = $1 WHERE enrolled > $1" },
 	{ "UPDATE client SET last_hello = $1 WHERE last_hello > $1" },
+	{ "UPDATE message SET received = $1 WHERE received > $1" },
 };
 
 uint64_t store_now(struct store *s)
