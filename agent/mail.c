@@ -10,6 +10,7 @@ struct mail {
 	struct spool *spool; /* NULL: there is none, and nothing of what follows */
 	struct outbox *outbox;
 	struct post *post;
+	char path[256]; /* of the spool */
 	void (*on_sent)(void *userdata, int result);
 	void *userdata;
 };
@@ -23,19 +24,18 @@ static void on_stored(void *userdata)
 
 static int open_spool(struct mail *m, const char *state)
 {
-	char path[256];
 	unsigned damaged;
 	int r = -ENAMETOOLONG;
 
-	if ((size_t)snprintf(path, sizeof path, "%s/spool", state) < sizeof path)
-		r = spool_open(path, &m->spool, &damaged);
+	if ((size_t)snprintf(m->path, sizeof m->path, "%s/spool", state) < sizeof m->path)
+		r = spool_open(m->path, &m->spool, &damaged);
 	if (r < 0)
 		return log_err(
 			r, "messages can't be taken: cannot use the spool '%s/spool'", state);
 	if (damaged > 0)
 		log_say(LOG_WARNING,
 			"%u files of the spool '%s' were not whole: what could be read is kept",
-			damaged, path);
+			damaged, m->path);
 	if (spool_count(m->spool) > 0)
 		log_say(LOG_INFO, "%llu messages wait for the server",
 			(unsigned long long)spool_count(m->spool));
@@ -74,6 +74,10 @@ struct mail *mail_free(struct mail *m)
 		return NULL;
 	post_free(m->post);
 	outbox_free(m->outbox);
+	if (m->spool) {
+		spool_sweep(m->spool);
+		(void)rmdir(m->path); /* only when it is empty */
+	}
 	spool_free(m->spool);
 	free(m);
 	return NULL;

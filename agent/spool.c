@@ -228,6 +228,20 @@ int spool_open(const char *folder, struct spool **ret, unsigned *ret_damaged)
 	return 0;
 }
 
+void spool_sweep(struct spool *s)
+{
+	char name[32];
+
+	if (s->last != s->acked)
+		return;
+	for (size_t i = 0; i < s->count; i++) {
+		name_of(s->segments[i].start, name);
+		(void)unlinkat(s->folder, name, 0);
+	}
+	(void)unlinkat(s->folder, "acked", 0);
+	(void)unlinkat(s->folder, "id", 0);
+}
+
 struct spool *spool_free(struct spool *s)
 {
 	if (!s)

@@ -26,6 +26,9 @@ struct spool;
 /* Opens or makes it. What is damaged is left out, *ret_damaged (files) tells of it. Negative errno
  * of the file system. */
 int spool_open(const char *folder, struct spool **ret, unsigned *ret_damaged) must_use;
+/* Removes it from the disk if nothing in it waits; the next one has another id. At a clean end
+ * only: whoever handed something in that is acknowledged has its answer. */
+void spool_sweep(struct spool *s);
 struct spool *spool_free(struct spool *s); /* takes NULL, returns NULL */
 
 const uint8_t *spool_id(const struct spool *s); /* MSG_SPOOL_SIZE bytes */

@@ -114,12 +114,12 @@ static void remove_state(struct enrol *e, int *failure)
 	for (size_t i = 0; i < COUNT(names); i++)
 		note(e, names[i], place_wipe_in(STATE_FOLDER, names[i]), failure);
 	r = e->options.purge ? place_remove_tree(STATE_FOLDER) : place_remove_folder(STATE_FOLDER);
-	if (r == -ENOTEMPTY) {
+	if (r == -ENOTEMPTY)
 		report_warn(&e->report, "kept",
 			"what the agent has stored, in " STATE_FOLDER "; --purge removes it");
-		return;
-	}
-	note(e, STATE_FOLDER, r, failure);
+	else
+		note(e, STATE_FOLDER, r, failure);
+	/* Only the way to it, which systemd makes anew: a new enrolment uses what was kept. */
 	if (place_look(STATE_LINK, &st) == 0 && S_ISLNK(st.st_mode))
 		note(e, STATE_LINK, place_remove(STATE_LINK), failure);
 }
