@@ -315,8 +315,11 @@ token_is()
 	for code in 3 4; do
 		hostile_refused 9 "refuses" refuse-token $code
 	done
-	for code in 1 2 21 22 23 999; do
+	for code in 1 2 21 999; do
 		hostile_refused 10 "refuses" refuse-token $code
+	done
+	for code in 22 23; do
+		hostile_refused 17 "refuses" refuse-token $code
 	done
 	for code in 17 18 19; do
 		hostile_refused 8 "refuses" refuse-enrol $code
