@@ -47,6 +47,8 @@
 #   in_hub COMMAND…             runs it in the hub's network, else as the caller is
 #   exec_in_hub COMMAND…        the same in place of the (sub)shell: `exec_in_hub server & pid=$!`
 #
+# MACHINES_ENVIRONMENT, if it is set, is in the environment of all services of machines that are made.
+#
 # A failure is told on stderr, with a return code that isn't 0.
 
 MACHINES_HOME=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
