@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/dialogue.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "agent/ending.h"
+#include "agent/greeting.h"
+#include "agent/memory.h"
+#include "lib/body.h"
+
+#define HEARTBEAT_LEAST 5    /* seconds */
+#define HEARTBEAT_MOST  3600 /* seconds */
+#define RETRY_MOST      3600 /* seconds that a server may put us off */
+
+static void seal(struct agent *a, enum op op, const void *body, ssize_t len, uint64_t *ret_sequence)
+{
+	int r = (int)len;
+
+	if (len >= 0)
+		r = session_seal(
+			a->session, op, body, (size_t)len, uplink_out(a->uplink), ret_sequence);
+	if (r < 0)
+		agent_lose(a, WAITING, 0, "cannot send a message: %s", strerror(-r));
+}
+
+void dialogue_hello(struct agent *a)
+{
+	uint8_t body[BODY_ANSWER_MAX];
+	struct hello hello;
+
+	greeting_gather(&hello);
+	hello.holdings = *orders_holdings(a->orders);
+	agent_arm(a, ANSWER_WAIT, agent_on_silence);
+	seal(a, OP_HELLO, body, hello_encode(&hello, body, sizeof body), &a->awaited);
+}
+
+static void on_heartbeat(struct agent *a)
+{
+	dialogue_hello(a);
+	agent_watch(a);
+}
+
+/* The first heartbeat comes early, at a random time: machines that came back together, after the
+ * server's restart say, do not stay together. */
+static void arm_heartbeat(struct agent *a, uint32_t seconds, bool first)
+{
+	uint64_t period;
+
+	seconds = seconds < HEARTBEAT_LEAST ? HEARTBEAT_LEAST : seconds;
+	seconds = seconds > HEARTBEAT_MOST ? HEARTBEAT_MOST : seconds;
+	period = seconds * SECOND;
+	if (first)
+		agent_arm(a, agent_between(period / 5, period), on_heartbeat);
+	else
+		agent_arm(
+			a, agent_between(period - period / 10, period + period / 10), on_heartbeat);
+}
+
+/* A suspension is more to know than a clock that is wrong. */
+static void show_connection(struct agent *a, const char *odd)
+{
+	agent_change_state(a, a->suspended ? SUSPENDED : CONNECTED, a->suspended ? a->reason : odd);
+}
+
+/* What of messages was sent has failed: as with any other. */
+static void check_sent(struct agent *a, int r)
+{
+	if (r < 0)
+		agent_lose(a, WAITING, 0, "cannot send a message: %s", strerror(-r));
+}
+
+int dialogue_send_msg(void *userdata, const void *body, size_t len, uint64_t *ret_sequence)
+{
+	struct agent *a = userdata;
+
+	return session_seal(a->session, OP_MSG, body, len, uplink_out(a->uplink), ret_sequence);
+}
+
+void dialogue_sent(void *userdata, int r)
+{
+	check_sent(userdata, r);
+	agent_watch(userdata);
+}
+
+static void on_hello_ack(struct agent *a, const struct ack *ack)
+{
+	bool first = !a->greeted;
+	char odd[GREETING_ODD_SIZE];
+
+	a->awaited = 0;
+	a->lasted = !first;
+	a->greeted = true;
+	a->complaint.text[0] = '\0';
+	a->status.hello = time(NULL);
+	greeting_check_clock(ack->time, odd);
+	if (odd[0] && strcmp(odd, a->status.detail) != 0)
+		log_seldom(LOG_WARNING, "%s", odd);
+	show_connection(a, odd);
+	arm_heartbeat(a, ack->heartbeat, first);
+	if (first) {
+		log_seldom(LOG_INFO, "connected to %s", a->setup->config.server);
+		memory_give_back(); /* what connecting took */
+	}
+	if (first && !a->suspended)
+		check_sent(a, mail_begin(a->mail));
+}
+
+static void on_ack(struct agent *a, const struct message *m)
+{
+	struct ack ack;
+	int r = ack_decode(m->body, m->len, &ack);
+
+	if (r == 0 && a->awaited != 0 && ack.sequence == a->awaited &&
+		!mail_overdue(a->mail, ack.sequence)) {
+		on_hello_ack(a, &ack);
+		return;
+	}
+	r = r < 0 ? 0 : mail_acked(a->mail, ack.sequence);
+	if (r == 0)
+		agent_lose(a, WAITING, 0,
+			"%s acknowledged what was not said, or in an unknown form",
+			a->setup->config.server);
+	else
+		check_sent(a, r);
+}
+
+/* For ever, by the server's signed word: there is nothing left to do but to say why. */
+static void end_revoked(struct agent *a, const char *why)
+{
+	char text[sizeof a->status.detail];
+	int r;
+
+	status_copy_printable(why, text, sizeof text);
+	agent_disconnect(a);
+	r = ending_make(a->paths->state, text);
+	if (r < 0)
+		(void)log_err(r, "cannot wipe the keys in '%s'", a->paths->state);
+	log_say(LOG_ERR,
+		"%s has revoked this machine%s%s; its keys are wiped; to enrol it anew, run "
+		"muster-enrol --uninstall and then the installer",
+		a->setup->config.server, *text ? ": " : "", text);
+	a->status.next = 0;
+	agent_change_state(a, REVOKED, text);
+	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
+	(void)sd_event_exit(a->event, AGENT_EXIT_REVOKED);
+}
+
+static void on_state(struct agent *a, const struct message *m)
+{
+	struct state_notice notice;
+
+	if (state_notice_decode(m->body, m->len, &notice) < 0 || notice.state == MACHINE_PENDING) {
+		agent_lose(a, WAITING, 0, "%s told a state in an unknown form",
+			a->setup->config.server);
+		return;
+	}
+	if (notice.state == MACHINE_REVOKED) {
+		end_revoked(a, notice.text);
+		return;
+	}
+	a->suspended = notice.state == MACHINE_SUSPENDED;
+	status_copy_printable(notice.text, a->reason, sizeof a->reason);
+	log_seldom(LOG_NOTICE, "%s has %s this machine%s%s", a->setup->config.server,
+		a->suspended ? "suspended" : "resumed", *a->reason ? ": " : "", a->reason);
+	if (a->suspended)
+		mail_hold(a->mail);
+	if (!a->greeted)
+		return;
+	show_connection(a, "");
+	if (!a->suspended)
+		check_sent(a, mail_begin(a->mail));
+}
+
+static void on_nack(struct agent *a, const struct message *m)
+{
+	const char *server = a->setup->config.server, *colon;
+	struct nack nack;
+	int r = nack_decode(m->body, m->len, &nack);
+
+	if (r < 0) {
+		agent_lose(a, WAITING, 0, "%s sent a refusal in an unknown form", server);
+		return;
+	}
+	colon = nack.text[0] ? ": " : "";
+	if (nack.code == NACK_INTERNAL || nack.code == NACK_BUSY) {
+		uint32_t retry = nack.retry < RETRY_MOST ? nack.retry : RETRY_MOST;
+
+		agent_lose(a, WAITING, retry * SECOND, "%s cannot serve this machine now: %s%s%s",
+			server, nack_name(nack.code), colon, nack.text);
+		return;
+	}
+	if (nack.code == NACK_REVOKED && a->awaited != 0 && nack.sequence == a->awaited) {
+		end_revoked(a, nack.text);
+		return;
+	}
+	/* What is under way comes again when it is resumed. */
+	if (nack.code == NACK_SUSPENDED && a->suspended && nack.sequence != a->awaited) {
+		mail_end(a->mail);
+		return;
+	}
+	if (nack.code == NACK_MALFORMED || nack.code == NACK_UNSUPPORTED) {
+		r = mail_refused(a->mail, nack.sequence, nack.text);
+		check_sent(a, r);
+		if (r != 0)
+			return;
+	}
+	agent_lose(a, REFUSED, 0, "%s refuses this machine: %s%s%s", server, nack_name(nack.code),
+		colon, nack.text);
+}
+
+/* What a later server may send; it learns that this agent doesn't know it. */
+static void on_unknown(struct agent *a, const struct message *m)
+{
+	struct nack nack = { .sequence = m->sequence, .code = NACK_UNSUPPORTED };
+	uint8_t body[1024];
+
+	seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
+}
+
+static void on_config(struct agent *a, const struct message *m)
+{
+	orders_take(a->orders, m, identity_public(a->setup->identity), session_binding(a->session));
+}
+
+/* The answer to a CONFIG; the connection that it came on is still there. */
+void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v)
+{
+	struct agent *a = userdata;
+	struct nack nack = { .sequence = sequence, .code = v->code, .subject = v->subject };
+	struct ack ack = { .sequence = sequence, .subject = v->subject };
+	uint8_t body[1024];
+
+	memcpy(nack.text, v->text, sizeof nack.text);
+	if (v->code)
+		seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
+	else
+		seal(a, OP_ACK, body, ack_encode(&ack, body, sizeof body), NULL);
+	agent_watch(a);
+}
+
+typedef void handler(struct agent *a, const struct message *m);
+
+static handler *const handlers[] = {
+	[OP_CONFIG] = on_config,
+	[OP_STATE] = on_state,
+	[OP_ACK] = on_ack,
+	[OP_NACK] = on_nack,
+};
+
+void dialogue_take(struct agent *a, const struct message *m)
+{
+	handler *h = m->op < COUNT(handlers) ? handlers[m->op] : NULL;
+
+	(h ? h : on_unknown)(a, m);
+}

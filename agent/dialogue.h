@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What agent and server say to each other: HELLO and what its answers mean, the server's states and refusals, orders,
+ * messages. Each of these may end the connection. */
+#ifndef MUSTER_AGENT_DIALOGUE_H
+#define MUSTER_AGENT_DIALOGUE_H
+
+#include "agent/life.h"
+
+void dialogue_hello(struct agent *a);
+void dialogue_take(
+	struct agent *a, const struct message *m); /* a message that session_open() gave out */
+
+/* For orders_new(): the answer to a CONFIG. userdata is the agent, here and below. */
+void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v);
+
+/* For mail_new(): seals a MSG; and what became of those that were handed in. */
+int dialogue_send_msg(void *userdata, const void *body, size_t len, uint64_t *ret_sequence);
+void dialogue_sent(void *userdata, int r);
+
+#endif
