@@ -280,19 +280,6 @@ hostile_home()
 	done
 }
 
-@test "a library, functions or a start file that the environment names get nothing of muster-enrol" {
-	forgets web
-	token_for role=web
-	on web sh -c 'echo "touch /root/folder/bashenv" >/home/eve/env'
-	run on web env LD_PRELOAD=/home/eve/evil.so LD_LIBRARY_PATH=/home/eve LD_AUDIT=/home/eve/evil.so LD_DEBUG=all \
-		LD_DEBUG_OUTPUT=/root/folder/ld MALLOC_TRACE=/root/folder/malloc GLIBC_TUNABLES=glibc.malloc.check=3 \
-		BASH_ENV=/home/eve/env ENV=/home/eve/env SSLKEYLOGFILE=/root/folder/keys \
-		/opt/muster-enrol --server hub:8443 --pin "$pin" --server-key "$server_key" --release-key "$release_key" \
-		<<<"$token"
-	assert_success
-	refute_output --partial evil
-}
-
 @test "the keys of its connections are written nowhere, though SSLKEYLOGFILE asks for it" {
 	as eve web mkdir -m 777 /home/eve/log
 	by_script web env SSLKEYLOGFILE=/home/eve/log/keys
@@ -412,7 +399,9 @@ reads_nothing_of()
 @test "muster-enrol makes every file new, follows no link, and makes none in a folder of everybody's" {
 	forgets web
 	token_for role=web
-	on web sh -c 'exec /opt/strace/ld-linux-*.so.* --library-path /opt/strace /opt/strace/strace "$@"' strace -qq -y \
+	# Leaks can't be looked for under another tracer.
+	on web env ASAN_OPTIONS=detect_leaks=0 \
+		sh -c 'exec /opt/strace/ld-linux-*.so.* --library-path /opt/strace /opt/strace/strace "$@"' strace -qq -y \
 		-o /root/trace -e trace=%file,%desc \
 		/opt/muster-enrol --server hub:8443 --pin "$pin" --server-key "$server_key" --release-key "$release_key" <<<"$token"
 	on web cat /root/trace >"$BATS_TEST_TMPDIR/trace"

@@ -52,6 +52,16 @@ teardown_file()
 	done
 }
 
+@test "libraries and start files that the environment names get nothing of muster-enrol" {
+	on web sh -c 'mkdir /root/folder && echo "touch /root/folder/start" >/root/start'
+	run -0 on web env LD_PRELOAD=/root/evil.so LD_LIBRARY_PATH=/root LD_AUDIT=/root/evil.so LD_DEBUG=all \
+		LD_DEBUG_OUTPUT=/root/folder/ld MALLOC_TRACE=/root/folder/malloc GLIBC_TUNABLES=glibc.malloc.check=3 \
+		BASH_ENV=/root/start ENV=/root/start SSLKEYLOGFILE=/root/folder/keys muster-enrol --uninstall
+	refute_output --partial evil
+	run -0 on web ls -A /root/folder
+	refute_output
+}
+
 # What it is linked with makes the size: OpenSSL 3.5 has three megabytes more than 3.0.
 @test "muster-enrol is at most 7 MB, 10 MB where it is made on Debian 13" {
 	local most=7000000

@@ -70,7 +70,7 @@ static void a_key_is_there_only_once(void **state)
 static void there_are_at_most_so_many(void **state)
 {
 	struct labels l = {};
-	char label[10];
+	char label[16];
 
 	(void)state;
 	for (int i = 0; i < LABELS_MAX; i++) {
