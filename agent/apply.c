@@ -43,8 +43,7 @@ int apply_result_write(const char *path, const struct apply_result *r)
 
 int apply_result_read(const char *path, struct apply_result *ret)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	char *space, *line, *end;
 	uint64_t code = 0;
 	size_t len, size = 0;
@@ -102,12 +101,9 @@ static int read_whole(int fd, struct apply *a)
 /* Taken out of the folder whatever it is, so that it can be asked for once only. */
 static int take_order(const char *state, struct apply *a)
 {
-	scoped(closep)
-	int folder = open(state, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	scoped(closep)
-	int apply = folder < 0 ? -errno : open_in(folder, "apply", O_DIRECTORY);
-	scoped(closep)
-	int fd = apply < 0 ? apply : open_in(apply, "order", 0);
+	scoped(closep) int folder = open(state, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	scoped(closep) int apply = folder < 0 ? -errno : open_in(folder, "apply", O_DIRECTORY);
+	scoped(closep) int fd = apply < 0 ? apply : open_in(apply, "order", 0);
 
 	if (apply >= 0 && unlinkat(apply, "order", 0) < 0 && errno != ENOENT)
 		return -errno;

@@ -211,8 +211,7 @@ static void check_whole(struct reading *r)
 
 int config_load(const char *path, struct config *ret, char why[static CONFIG_WHY_SIZE])
 {
-	scoped(fclosep)
-	FILE *file = fopen(path, "re");
+	scoped(fclosep) FILE *file = fopen(path, "re");
 	struct reading r = { .file = file, .path = path, .why = why };
 	int line;
 

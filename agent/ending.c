@@ -49,8 +49,7 @@ static int wipe(const char *folder, const char *name)
 
 	if (r < 0)
 		return r;
-	scoped(closep)
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	scoped(closep) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	r = fd >= 0 ? overwrite(fd) : errno == ENOENT ? 0 : -errno;
 	if (unlink(path) < 0 && errno != ENOENT)
@@ -78,8 +77,7 @@ int ending_make(const char *folder, const char *why)
 
 int ending_read(const char *folder, char ret[static ENDING_SIZE])
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	char path[PATH_SIZE];
 	size_t len;
 	int r = path_of(folder, NAME, path);

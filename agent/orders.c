@@ -58,8 +58,7 @@ static int index_path(const struct orders *o, char ret[static PATH_SIZE])
 
 static int sync_folder(const char *path)
 {
-	scoped(closep)
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	scoped(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
@@ -117,8 +116,7 @@ static bool parse_line(char *line, struct holding *ret)
 /* The file's true hash; one that is gone is not held. */
 static void add_held(struct orders *o, struct holding *h)
 {
-	scoped(freep)
-	char *content = NULL;
+	scoped(freep) char *content = NULL;
 	char path[PATH_SIZE];
 	uint8_t hash[CONFIG_HASH_SIZE];
 	size_t len;
@@ -143,8 +141,7 @@ static void add_held(struct orders *o, struct holding *h)
 /* An index that can't be read is as none: the server sends all anew. */
 static int load(struct orders *o)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	char path[PATH_SIZE], *rest, *line;
 	struct holding h;
 	size_t len;

@@ -41,10 +41,8 @@ static int say(int code, const char *format, ...) printf_like(2);
 
 static int say(int code, const char *format, ...)
 {
-	scoped(freep)
-	char *text = NULL;
-	scoped(freep)
-	char *clean = NULL;
+	scoped(freep) char *text = NULL;
+	scoped(freep) char *clean = NULL;
 	va_list values;
 
 	va_start(values, format);

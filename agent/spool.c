@@ -111,8 +111,7 @@ static void remember(struct spool *s, uint64_t number, const uint8_t *key)
 /* Goes through a file: what is in it, and how far it is whole. 1: not to its end. */
 static int scan(struct spool *s, struct segment *g)
 {
-	scoped(closep)
-	int fd = open_file(s, g->start, O_RDONLY);
+	scoped(closep) int fd = open_file(s, g->start, O_RDONLY);
 	struct buffer bytes = {};
 	uint8_t key[SPOOL_KEY_SIZE];
 	struct msg m;
@@ -161,8 +160,8 @@ static void read_acked(struct spool *s)
 
 static int open_id(struct spool *s)
 {
-	scoped(closep)
-	int fd = openat(s->folder, "id", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	scoped(closep) int fd =
+		openat(s->folder, "id", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	ssize_t n = fd < 0 ? -errno : file_read_at(fd, s->id, sizeof s->id, 0);
 
 	if (n < 0)

@@ -115,8 +115,7 @@ static int parse(char *text, struct status *ret)
 
 int status_read(const char *folder, struct status *ret)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	struct status s = {};
 	char path[PATH_SIZE];
 	size_t len;
@@ -135,8 +134,7 @@ int status_read(const char *folder, struct status *ret)
 
 void status_copy_printable(const char *text, char *ret, size_t size)
 {
-	scoped(freep)
-	char *escaped = text_escape(text, strlen(text));
+	scoped(freep) char *escaped = text_escape(text, strlen(text));
 	size_t len;
 
 	(void)snprintf(ret, size, "%s", escaped ? escaped : "");

@@ -28,10 +28,8 @@ static int explain_uplink(struct enrol *e, int r, const struct uplink_error *err
 static int download_text(
 	struct enrol *e, const char *path, size_t limit, char **ret, size_t *ret_len)
 {
-	scoped(closep)
-	int fd = memfd_create("muster", MFD_CLOEXEC);
-	scoped(freep)
-	char *text = malloc(limit + 1);
+	scoped(closep) int fd = memfd_create("muster", MFD_CLOEXEC);
+	scoped(freep) char *text = malloc(limit + 1);
 	struct uplink_error error = {};
 	ssize_t len;
 	int r;
@@ -82,10 +80,8 @@ static int judge_manifest(
 
 static int fetch_manifest(struct enrol *e)
 {
-	scoped(freep)
-	char *text = NULL;
-	scoped(freep)
-	char *signature = NULL;
+	scoped(freep) char *text = NULL;
+	scoped(freep) char *signature = NULL;
 	size_t len, signature_len;
 	int code = download_text(e, "/clients/manifest", MANIFEST_MAX, &text, &len);
 
@@ -184,10 +180,8 @@ static int check_runs(struct enrol *e, const char *path)
 /* A dry run's agent lives in memory only. */
 static int fetch_into_memory(struct enrol *e)
 {
-	scoped(closep)
-	int fd = memfd_create("muster-agent", MFD_CLOEXEC);
-	scoped(closep)
-	int readable = -1;
+	scoped(closep) int fd = memfd_create("muster-agent", MFD_CLOEXEC);
+	scoped(closep) int readable = -1;
 	char path[32];
 	int code;
 

@@ -155,8 +155,7 @@ static int install_agent(const struct enrol *e)
 static int install_self(struct enrol *e)
 {
 	char staged[STAGE_SIZE + 16];
-	scoped(closep)
-	int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	scoped(closep) int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	struct stat mine, there;
 	int r;
 

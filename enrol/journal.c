@@ -94,8 +94,7 @@ static int read_line(struct journal *j, char *line)
 /* A last line without its end was never synced, so its change was never made. */
 static int load(struct journal *j)
 {
-	scoped(freep)
-	char *text = malloc(JOURNAL_SIZE);
+	scoped(freep) char *text = malloc(JOURNAL_SIZE);
 	ssize_t len;
 	int r = 0;
 

@@ -79,8 +79,7 @@ static int add_pin(struct options *o, const char *text, const struct complaint *
 /* One pin, or several joined by ';', the form that curl and wget take. */
 static int add_pins(struct options *o, const char *text, const struct complaint *c)
 {
-	scoped(freep)
-	char *copy = strdup(text);
+	scoped(freep) char *copy = strdup(text);
 	char *rest = copy;
 	int r = 0;
 

@@ -69,8 +69,7 @@ static int follow(struct walk *w, int link)
 
 static int step(struct walk *w, const char *name)
 {
-	scoped(closep)
-	int fd = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	scoped(closep) int fd = openat(w->at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 	int r;
 
@@ -144,8 +143,7 @@ static int parent(const char *path, const char **ret_name)
 int place_look(const char *path, struct stat *ret)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
+	scoped(closep) int folder = parent(path, &name);
 
 	if (folder < 0)
 		return folder;
@@ -172,8 +170,7 @@ static int create_in(int folder, const char *name, mode_t mode)
 int place_create(const char *path, mode_t mode)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
+	scoped(closep) int folder = parent(path, &name);
 
 	return folder < 0 ? folder : create_in(folder, name, mode);
 }
@@ -196,10 +193,8 @@ static int write_all(int fd, const char *data, size_t len)
 int place_write(const char *path, const void *data, size_t len, mode_t mode)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
-	scoped(closep)
-	int fd = folder < 0 ? -1 : create_in(folder, name, mode);
+	scoped(closep) int folder = parent(path, &name);
+	scoped(closep) int fd = folder < 0 ? -1 : create_in(folder, name, mode);
 	int r;
 
 	if (folder < 0)
@@ -231,10 +226,8 @@ static int copy_all(int to, int from)
 int place_copy(const char *path, int fd, mode_t mode)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
-	scoped(closep)
-	int to = folder < 0 ? -1 : create_in(folder, name, mode);
+	scoped(closep) int folder = parent(path, &name);
+	scoped(closep) int to = folder < 0 ? -1 : create_in(folder, name, mode);
 	int r;
 
 	if (folder < 0)
@@ -250,10 +243,8 @@ int place_copy(const char *path, int fd, mode_t mode)
 int place_mkdir(const char *path, mode_t mode)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
-	scoped(closep)
-	int made = -1;
+	scoped(closep) int folder = parent(path, &name);
+	scoped(closep) int made = -1;
 
 	if (folder < 0)
 		return folder;
@@ -272,8 +263,7 @@ int place_mkdir(const char *path, mode_t mode)
 int place_symlink(const char *path, const char *target)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
+	scoped(closep) int folder = parent(path, &name);
 
 	if (folder < 0)
 		return folder;
@@ -283,10 +273,8 @@ int place_symlink(const char *path, const char *target)
 int place_move(const char *from, const char *to)
 {
 	const char *from_name = NULL, *to_name = NULL;
-	scoped(closep)
-	int from_folder = parent(from, &from_name);
-	scoped(closep)
-	int to_folder = parent(to, &to_name);
+	scoped(closep) int from_folder = parent(from, &from_name);
+	scoped(closep) int to_folder = parent(to, &to_name);
 
 	if (from_folder < 0)
 		return from_folder;
@@ -304,8 +292,7 @@ int place_move(const char *from, const char *to)
 
 int place_sync(const char *path)
 {
-	scoped(closep)
-	int folder = place_folder(path);
+	scoped(closep) int folder = place_folder(path);
 
 	if (folder < 0)
 		return folder;
@@ -336,10 +323,8 @@ ssize_t place_read(const char *path, char *ret, size_t size)
 	const char *name;
 	struct stat st;
 	size_t len = 0;
-	scoped(closep)
-	int folder = parent(path, &name);
-	scoped(closep)
-	int fd = folder < 0 ? folder : open_regular(folder, name, O_RDONLY, &st);
+	scoped(closep) int folder = parent(path, &name);
+	scoped(closep) int fd = folder < 0 ? folder : open_regular(folder, name, O_RDONLY, &st);
 
 	if (fd < 0)
 		return fd;
@@ -376,8 +361,7 @@ static int removed(int result)
 static int remove_at(const char *path, int flags)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
+	scoped(closep) int folder = parent(path, &name);
 
 	if (folder < 0)
 		return is_nowhere(folder) ? 0 : folder;
@@ -400,8 +384,7 @@ static void overwrite(int folder, const char *name)
 {
 	static const char zeros[512];
 	struct stat st;
-	scoped(closep)
-	int fd = open_regular(folder, name, O_WRONLY, &st);
+	scoped(closep) int fd = open_regular(folder, name, O_WRONLY, &st);
 
 	if (fd < 0 || st.st_nlink != 1)
 		return;
@@ -418,8 +401,7 @@ static void overwrite(int folder, const char *name)
 static int open_foreign(const char *path)
 {
 	const char *name;
-	scoped(closep)
-	int folder = parent(path, &name);
+	scoped(closep) int folder = parent(path, &name);
 	int fd;
 
 	if (folder < 0)
@@ -430,8 +412,7 @@ static int open_foreign(const char *path)
 
 int place_wipe_in(const char *path, const char *name)
 {
-	scoped(closep)
-	int folder = open_foreign(path);
+	scoped(closep) int folder = open_foreign(path);
 
 	if (folder < 0)
 		return is_nowhere(folder) ? 0 : folder;
@@ -442,10 +423,8 @@ int place_wipe_in(const char *path, const char *name)
 int place_write_in(const char *path, const char *name, const void *data, size_t len, mode_t mode)
 {
 	struct stat st;
-	scoped(closep)
-	int folder = open_foreign(path);
-	scoped(closep)
-	int fd = folder < 0 ? folder : create_in(folder, name, mode);
+	scoped(closep) int folder = open_foreign(path);
+	scoped(closep) int fd = folder < 0 ? folder : create_in(folder, name, mode);
 	int r;
 
 	if (fd < 0)
@@ -463,10 +442,8 @@ int place_write_in(const char *path, const char *name, const void *data, size_t 
 int place_claim_in(const char *path, const char *name)
 {
 	struct stat st;
-	scoped(closep)
-	int folder = open_foreign(path);
-	scoped(closep)
-	int fd = folder < 0 ? folder : open_regular(folder, name, O_RDONLY, &st);
+	scoped(closep) int folder = open_foreign(path);
+	scoped(closep) int fd = folder < 0 ? folder : open_regular(folder, name, O_RDONLY, &st);
 
 	if (fd < 0)
 		return fd;
@@ -481,8 +458,7 @@ static int empty_folder(int folder, dev_t device, unsigned depth);
 
 static int remove_entry(int folder, const char *name, dev_t device, unsigned depth)
 {
-	scoped(closep)
-	int below = -1;
+	scoped(closep) int below = -1;
 	struct stat st;
 	int r;
 
@@ -518,8 +494,7 @@ int place_remove_tree(const char *path)
 {
 	const char *name;
 	struct stat st;
-	scoped(closep)
-	int folder = parent(path, &name);
+	scoped(closep) int folder = parent(path, &name);
 
 	if (folder < 0)
 		return is_nowhere(folder) ? 0 : folder;

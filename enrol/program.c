@@ -138,8 +138,7 @@ int program_run(const char *const argv[], unsigned seconds, const volatile sig_a
 	*ret = '\0';
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	scoped(closep)
-	int input = ends[0];
+	scoped(closep) int input = ends[0];
 
 	r = spawn(argv, ends[1], &child);
 	close(ends[1]);

@@ -56,8 +56,7 @@ void report_setup(struct report *r, bool json, bool quiet)
 
 void report_json_string(FILE *out, const char *text)
 {
-	scoped(freep)
-	char *escaped = text_escape(text, strlen(text));
+	scoped(freep) char *escaped = text_escape(text, strlen(text));
 
 	fputc('"', out);
 	for (const char *c = escaped ? escaped : ""; *c; c++) {
@@ -95,8 +94,7 @@ static void person_line(struct report *r, enum mark mark, const char *what, cons
 {
 	FILE *out = mark == MARK_DONE ? stdout : stderr;
 	bool colour = mark == MARK_DONE ? r->colour_out : r->colour_err;
-	scoped(freep)
-	char *escaped = text_escape(detail, strlen(detail));
+	scoped(freep) char *escaped = text_escape(detail, strlen(detail));
 
 	clear_bar(r);
 	fflush(stdout);

@@ -10,8 +10,7 @@
 
 static void line(const char *name, const char *value)
 {
-	scoped(freep)
-	char *escaped = text_escape(value, strlen(value));
+	scoped(freep) char *escaped = text_escape(value, strlen(value));
 
 	printf("%-10s %s\n", name, escaped ? escaped : "");
 }

@@ -57,8 +57,7 @@ static int ask_terminal(char *ret, size_t size)
 
 static int read_file(const char *path, char *ret, size_t size)
 {
-	scoped(secret_freep)
-	char *text = NULL;
+	scoped(secret_freep) char *text = NULL;
 	size_t len;
 	int r = file_read_secret(path, size - 1, &text, &len);
 
@@ -95,10 +94,8 @@ static int report_unread(struct enrol *e, int r)
 
 int token_read(struct enrol *e)
 {
-	scoped(secret_freep)
-	char *text = secret_alloc(TOKEN_TEXT_MAX);
-	scoped(secret_freep)
-	uint8_t *token = secret_alloc(TOKEN_SIZE);
+	scoped(secret_freep) char *text = secret_alloc(TOKEN_TEXT_MAX);
+	scoped(secret_freep) uint8_t *token = secret_alloc(TOKEN_SIZE);
 	int r;
 
 	if (!text || !token)

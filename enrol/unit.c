@@ -109,12 +109,12 @@ void unit_last_lines(const char *unit, char ret_said[static UNIT_SAID_SIZE])
 /* The folder is the agent's user's: nothing in it is followed, and only a regular file is read. */
 static size_t read_status(char ret[static STATUS_SIZE])
 {
-	scoped(closep)
-	int folder = open(STATUS_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	scoped(closep)
-	int fd = folder < 0 ? -1
-			    : openat(folder, STATUS_NAME,
-				      O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	scoped(closep) int folder =
+		open(STATUS_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	scoped(closep) int fd = folder < 0
+					? -1
+					: openat(folder, STATUS_NAME,
+						  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 	ssize_t len;
 
@@ -163,8 +163,7 @@ int agent_status_wait(const char *client, unsigned seconds, const volatile sig_a
 	struct agent_status *ret)
 {
 	uint64_t deadline = now_ms() + (uint64_t)seconds * 1000;
-	scoped(closep)
-	int watcher = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	scoped(closep) int watcher = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
 	if (watcher >= 0)
 		inotify_add_watch(watcher, STATUS_PARENT, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);

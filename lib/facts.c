@@ -36,8 +36,7 @@ static void take(const char *text, size_t len, char *ret, size_t size)
 /* The start of a file of the system, whose links are the system's own and followed. */
 static void read_start(const char *path, char ret[static FILE_MAX])
 {
-	scoped(closep)
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	scoped(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	ssize_t len = fd < 0 ? 0 : read(fd, ret, FILE_MAX - 1);
 
 	ret[len > 0 ? len : 0] = '\0';

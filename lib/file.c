@@ -12,8 +12,7 @@
 /* O_NONBLOCK: opening a FIFO that somebody planted must not wait for a writer. */
 static int open_regular(const char *path, struct stat *ret)
 {
-	scoped(closep)
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	scoped(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	int opened = fd;
 
 	if (fd < 0)
@@ -60,10 +59,8 @@ static int read_bounded(int fd, char *memory, size_t limit, size_t *ret_len)
 
 int file_read(const char *path, size_t limit, char **ret, size_t *ret_len)
 {
-	scoped(closep)
-	int fd = -1;
-	scoped(freep)
-	char *text = NULL;
+	scoped(closep) int fd = -1;
+	scoped(freep) char *text = NULL;
 	struct stat st;
 	char *fitted;
 	int r;
@@ -88,10 +85,8 @@ int file_read(const char *path, size_t limit, char **ret, size_t *ret_len)
 
 int file_read_secret(const char *path, size_t limit, char **ret, size_t *ret_len)
 {
-	scoped(closep)
-	int fd = -1;
-	scoped(secret_freep)
-	char *text = NULL;
+	scoped(closep) int fd = -1;
+	scoped(secret_freep) char *text = NULL;
 	struct stat st;
 	int r;
 
@@ -116,8 +111,7 @@ int file_read_secret(const char *path, size_t limit, char **ret, size_t *ret_len
 static int open_folder(const char *path, const char **ret_name)
 {
 	const char *slash = strrchr(path, '/');
-	scoped(freep)
-	char *folder = NULL;
+	scoped(freep) char *folder = NULL;
 	int fd;
 
 	folder = !slash          ? strdup(".")
@@ -150,9 +144,8 @@ static int write_all(int fd, const char *data, size_t len)
 /* The mode is given last, so that nobody else opens the file half written. */
 static int write_new(int folder, const char *name, const void *data, size_t len, mode_t mode)
 {
-	scoped(closep)
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		S_IRUSR | S_IWUSR);
+	scoped(closep) int fd = openat(folder, name,
+		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
 	int r;
 
 	if (fd < 0)
@@ -184,8 +177,7 @@ static int write_whole(
 {
 	const char *name;
 	char temporary[TEMPORARY_SIZE];
-	scoped(closep)
-	int folder = open_folder(path, &name);
+	scoped(closep) int folder = open_folder(path, &name);
 	int r;
 
 	if (folder < 0)

@@ -18,8 +18,7 @@ struct identity {
 
 int identity_generate(struct identity **ret)
 {
-	scoped(identity_freep)
-	struct identity *i = secret_alloc(sizeof *i);
+	scoped(identity_freep) struct identity *i = secret_alloc(sizeof *i);
 	int r;
 
 	if (!i)
@@ -33,8 +32,7 @@ int identity_generate(struct identity **ret)
 
 int identity_from_secret(const uint8_t secret[static SECRET_KEY_SIZE], struct identity **ret)
 {
-	scoped(identity_freep)
-	struct identity *i = secret_alloc(sizeof *i);
+	scoped(identity_freep) struct identity *i = secret_alloc(sizeof *i);
 	int r;
 
 	if (!i)
@@ -49,8 +47,7 @@ int identity_from_secret(const uint8_t secret[static SECRET_KEY_SIZE], struct id
 
 int identity_load(const char *path, struct identity **ret)
 {
-	scoped(secret_freep)
-	char *text = NULL;
+	scoped(secret_freep) char *text = NULL;
 	uint8_t secret[SECRET_KEY_SIZE];
 	size_t len;
 	int r = file_read_secret(path, SECRET_TEXT_SIZE, &text, &len);

@@ -126,8 +126,7 @@ static int parse(const char *text, struct manifest *m)
 
 int manifest_parse(const char *text, size_t len, struct manifest *ret)
 {
-	scoped(freep)
-	char *copy = NULL;
+	scoped(freep) char *copy = NULL;
 	struct manifest m = {};
 	int r;
 

@@ -137,10 +137,8 @@ static int parse_secret(char *text, struct minisign_key *ret)
 
 int minisign_load(const char *path, struct minisign_key **ret)
 {
-	scoped(secret_freep)
-	char *text = NULL;
-	scoped(minisign_freep)
-	struct minisign_key *k = NULL;
+	scoped(secret_freep) char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = NULL;
 	size_t len;
 	int r = file_read_secret(path, MINISIGN_FILE_MAX, &text, &len);
 

@@ -112,8 +112,7 @@ static bool kind_known(EVP_PKEY *key)
 
 static int from_pem(const char *pem, size_t len, struct tlskey *ret)
 {
-	scoped(biop)
-	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	scoped(biop) BIO *bio = BIO_new_mem_buf(pem, (int)len);
 	struct tlskey k = {};
 
 	if (!bio)
@@ -131,8 +130,7 @@ static int from_pem(const char *pem, size_t len, struct tlskey *ret)
 
 int tlskey_load(const char *path, struct tlskey *ret)
 {
-	scoped(secret_freep)
-	char *pem = NULL;
+	scoped(secret_freep) char *pem = NULL;
 	size_t len;
 	int r = file_read_secret(path, PEM_MAX, &pem, &len);
 
@@ -159,8 +157,7 @@ static int take_secret(BIO *bio, char **ret)
 
 static int key_pem(const struct tlskey *k, char **ret)
 {
-	scoped(biop)
-	BIO *bio = BIO_new(BIO_s_mem());
+	scoped(biop) BIO *bio = BIO_new(BIO_s_mem());
 
 	if (!bio || !PEM_write_bio_PKCS8PrivateKey(bio, k->key, NULL, NULL, 0, NULL, NULL)) {
 		ERR_clear_error();
@@ -171,8 +168,7 @@ static int key_pem(const struct tlskey *k, char **ret)
 
 static int certificate_pem(const struct tlskey *k, char **ret)
 {
-	scoped(biop)
-	BIO *bio = BIO_new(BIO_s_mem());
+	scoped(biop) BIO *bio = BIO_new(BIO_s_mem());
 
 	if (!bio || !PEM_write_bio_X509(bio, k->certificate)) {
 		ERR_clear_error();
@@ -183,8 +179,7 @@ static int certificate_pem(const struct tlskey *k, char **ret)
 
 int tlskey_pem(const struct tlskey *k, char **ret_key, char **ret_certificate)
 {
-	scoped(secret_freep)
-	char *key = NULL;
+	scoped(secret_freep) char *key = NULL;
 	int r = key_pem(k, &key);
 
 	if (r == 0)
@@ -197,12 +192,9 @@ int tlskey_pem(const struct tlskey *k, char **ret_key, char **ret_certificate)
 
 int tlskey_save(const struct tlskey *k, const char *path)
 {
-	scoped(secret_freep)
-	char *key = NULL;
-	scoped(secret_freep)
-	char *certificate = NULL;
-	scoped(secret_freep)
-	char *both = NULL;
+	scoped(secret_freep) char *key = NULL;
+	scoped(secret_freep) char *certificate = NULL;
+	scoped(secret_freep) char *both = NULL;
 	size_t size;
 	int r = tlskey_pem(k, &key, &certificate);
 

@@ -83,8 +83,7 @@ static CURLcode set_channel(struct line *l)
 
 int uplink_prepare(const struct uplink_options *o, struct uplink **ret)
 {
-	scoped(uplink_freep)
-	struct uplink *u = calloc(1, sizeof *u);
+	scoped(uplink_freep) struct uplink *u = calloc(1, sizeof *u);
 	int r;
 
 	if (!u)
@@ -320,8 +319,7 @@ static int wait_and_step(struct uplink *u, uint64_t until, struct uplink_error *
 
 int uplink_open(const struct uplink_options *o, struct uplink **ret, struct uplink_error *ret_error)
 {
-	scoped(uplink_freep)
-	struct uplink *u = NULL;
+	scoped(uplink_freep) struct uplink *u = NULL;
 	uint64_t until;
 	int r = uplink_prepare(o, &u);
 

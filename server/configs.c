@@ -276,8 +276,7 @@ static int find_order(struct search *f, struct holdings *held, struct holding *r
 static int seal(struct channel *c, const struct config_order *o)
 {
 	struct buffer *out = stream_out(c->stream);
-	scoped(freep)
-	uint8_t *body = malloc(o->len + 256);
+	scoped(freep) uint8_t *body = malloc(o->len + 256);
 	ssize_t len;
 	int r;
 
@@ -304,8 +303,7 @@ static int seal(struct channel *c, const struct config_order *o)
 static int send_order(struct channel *c, const struct search *f, const struct holding *has)
 {
 	struct config_order o = { .revision = f->order.revision, .kind = ORDER_SET };
-	scoped(freep)
-	char *content = NULL;
+	scoped(freep) char *content = NULL;
 	int r = 0;
 
 	memcpy(o.name, f->order.name, sizeof(o.name));

@@ -110,8 +110,7 @@ static int load_tls(const char *state, struct tlskey *ret)
 /* 64 hex digits and a newline. */
 static int read_token_key(const char *path, uint8_t *ret)
 {
-	scoped(secret_freep)
-	char *text = NULL;
+	scoped(secret_freep) char *text = NULL;
 	size_t len, bytes;
 
 	int r = file_read_secret(path, 80, &text, &len);
@@ -126,8 +125,7 @@ static int read_token_key(const char *path, uint8_t *ret)
 
 static int make_token_key(const char *path, uint8_t *ret)
 {
-	scoped(secret_freep)
-	char *text = secret_alloc(66);
+	scoped(secret_freep) char *text = secret_alloc(66);
 
 	if (text == NULL)
 		return -ENOMEM;
@@ -156,8 +154,7 @@ static int load_token_key(const char *state, uint8_t **ret)
 /* release.pub as minisign writes it: a comment line, then the key. */
 static int read_release_public(const char *path, struct minisign_public *ret)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	size_t len;
 
 	int r = file_read(path, MINISIGN_FILE_MAX, &text, &len);
@@ -173,8 +170,7 @@ static int read_release_public(const char *path, struct minisign_public *ret)
 
 static int write_release_public(const char *path, const struct minisign_public *public)
 {
-	scoped(freep)
-	char *text = minisign_public_file(public);
+	scoped(freep) char *text = minisign_public_file(public);
 
 	return text == NULL ? -ENOMEM : file_write_atomic(path, text, strlen(text), 0644);
 }

@@ -184,8 +184,8 @@ static int listen_to(struct listener *l, const struct listen_address *a)
 	static const int one = 1, zero = 0;
 	char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
 
-	scoped(closep)
-	int fd = socket(a->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	scoped(closep) int fd =
+		socket(a->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	/* A machine without IPv6 can still serve every address it has. */
 	if (fd < 0 && errno == EAFNOSUPPORT && a->address.ss_family == AF_INET6) {
 		struct listen_address v4;

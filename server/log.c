@@ -43,8 +43,7 @@ void log_open(const char *program, int max_priority)
 /* One field "NAME=value" of allocated memory; the value escaped. */
 static char *field(const char *name, const char *value)
 {
-	scoped(freep)
-	char *escaped = text_escape(value, strlen(value));
+	scoped(freep) char *escaped = text_escape(value, strlen(value));
 	char *text;
 
 	if (escaped == NULL || asprintf(&text, "%s=%s", name, escaped) < 0)

@@ -58,8 +58,8 @@ static int add_line(void *userdata, const struct message_record *m)
 {
 	struct batch *b = userdata;
 	json_t *object = message_json(m);
-	scoped(freep)
-	char *line = object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	scoped(freep) char *line =
+		object ? json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 	int r = line ? buffer_append(&b->text, line, strlen(line)) : -ENOMEM;
 
 	json_decref(object);

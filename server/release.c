@@ -48,8 +48,7 @@ static int file_open(const char *folder, const char *path, struct release_file *
 	struct stat st;
 
 	snprintf(full, sizeof(full), "%s/%s", folder, path);
-	scoped(closep)
-	int fd = open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	scoped(closep) int fd = open(full, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -275,8 +274,7 @@ int release_load(
 	const struct config *config, const struct keys *keys, uint64_t now, struct release *ret)
 {
 	struct release r = {};
-	scoped(releasep)
-	struct release *unless_given = &r;
+	scoped(releasep) struct release *unless_given = &r;
 	bool is_signed;
 
 	int error = open_files(config->clients, &r);

@@ -29,8 +29,7 @@ static void reply(struct api_call *c, int status, const char *type, const void *
 
 void answer_json(struct api_call *c, int status, json_t *object)
 {
-	scoped(freep)
-	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	scoped(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
 	json_decref(object);
 	if (!text) {
@@ -48,10 +47,8 @@ void answer_text(struct api_call *c, const char *content_type, const struct buff
 
 void answer_refuse(struct api_call *c, int status, const char *code, const char *format, ...)
 {
-	scoped(freep)
-	char *detail = NULL;
-	scoped(freep)
-	char *clean = NULL;
+	scoped(freep) char *detail = NULL;
+	scoped(freep) char *clean = NULL;
 	va_list args;
 	int len;
 
@@ -326,8 +323,7 @@ json_t *value_time(uint64_t at)
 
 json_t *value_said(const char *text)
 {
-	scoped(freep)
-	char *clean = text_escape(text, strlen(text));
+	scoped(freep) char *clean = text_escape(text, strlen(text));
 
 	return clean ? json_string(clean) : NULL;
 }
@@ -363,8 +359,7 @@ json_t *value_labels(const struct labels *l)
 
 int page_add(struct page *p, json_t *object)
 {
-	scoped(freep)
-	char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	scoped(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	int r = text ? 0 : -ENOMEM;
 
 	json_decref(object);
@@ -389,8 +384,7 @@ void page_endp(struct page *p)
 /* The object's text without its closing brace, or "{"; ends where a field may follow. */
 static int open_object(struct buffer *out, json_t *extra)
 {
-	scoped(freep)
-	char *text = extra ? json_dumps(extra, JSON_COMPACT) : NULL;
+	scoped(freep) char *text = extra ? json_dumps(extra, JSON_COMPACT) : NULL;
 
 	if (extra && !text)
 		return -ENOMEM;

@@ -111,8 +111,7 @@ void api_config_push(struct api_call *c)
 {
 	static const char *const fields[] = { "name", "selector", "client", "content", "note",
 		NULL };
-	scoped(freep)
-	char *content = NULL;
+	scoped(freep) char *content = NULL;
 	char selector[SELECTOR_SIZE];
 	struct config_spec spec = { .selector = selector, .act = "config.push" };
 
@@ -158,8 +157,7 @@ void api_config_rollback(struct api_call *c)
 {
 	static const char *const fields[] = { "revision", "note", NULL };
 	struct config_spec spec = { .act = "config.rollback" };
-	scoped(freep)
-	char *content = NULL;
+	scoped(freep) char *content = NULL;
 	struct config_record old;
 	uint64_t revision;
 	int r = 0;
@@ -274,8 +272,7 @@ void api_config_history(struct api_call *c)
 static json_t *content_value(const char *content, size_t len)
 {
 	size_t size = sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL);
-	scoped(freep)
-	char *text = malloc(size);
+	scoped(freep) char *text = malloc(size);
 
 	if (!text)
 		return NULL;
@@ -287,8 +284,7 @@ static json_t *content_value(const char *content, size_t len)
 void api_config_show(struct api_call *c)
 {
 	struct param params[] = { { .name = "revision" } };
-	scoped(freep)
-	char *content = NULL;
+	scoped(freep) char *content = NULL;
 	struct config_record record;
 	uint64_t revision;
 	json_t *object;

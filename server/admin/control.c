@@ -380,8 +380,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 /* Somebody listens there: 1; nobody, but a socket was left: 0. */
 static int answers(const struct sockaddr_un *address)
 {
-	scoped(closep)
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	scoped(closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -errno;

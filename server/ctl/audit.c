@@ -45,8 +45,7 @@ int audit_list(struct ctl *c, int argc, char **argv)
 {
 	static const char *const titles[] = { "SEQ", "TIME (UTC)", "ACTOR", "ACT", "OBJECT",
 		"DETAIL" };
-	scoped(table_endp)
-	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	const char *last = NULL, *after = NULL;
 	bool all = false;
 	const struct option options[] = {

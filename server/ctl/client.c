@@ -21,8 +21,7 @@ static void list_one(void *userdata, json_t *client)
 	char time[WHEN_SIZE];
 	const char *state = get(client, "state");
 	bool over = is_over(state);
-	scoped(freep)
-	char *labels = labels_text(json_object_get(client, "labels"));
+	scoped(freep) char *labels = labels_text(json_object_get(client, "labels"));
 
 	table_row(t, get(client, "hostname"));
 	table_addf(t, PAINT_NONE, "%.*s", ID_SHOWN, get(client, "id"));
@@ -46,8 +45,7 @@ int client_list(struct ctl *c, int argc, char **argv)
 {
 	static const char *const titles[] = { "ID", "HOSTNAME", "STATE", "CONNECTED", "LAST HELLO",
 		"ADDRESS", "OS", "VERSION", "LABELS" };
-	scoped(table_endp)
-	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	const char *label = NULL, *state = NULL;
 	const struct option options[] = {
 		{ "label", OPTION_VALUE, { .value = &label } },
@@ -77,8 +75,7 @@ static void print_client(struct ctl *c, json_t *client)
 	char time[WHEN_SIZE];
 	const char *hello = get(client, "last_hello");
 	json_t *uptime = json_object_get(client, "uptime");
-	scoped(freep)
-	char *labels = labels_text(json_object_get(client, "labels"));
+	scoped(freep) char *labels = labels_text(json_object_get(client, "labels"));
 
 	field(c, "ID", get(client, "id"));
 	field(c, "Hostname", get(client, "hostname"));

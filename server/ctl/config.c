@@ -146,10 +146,8 @@ static int read_input(const char *path, char **ret, size_t *ret_len)
 
 static int add_content(json_t *body, const char *file)
 {
-	scoped(freep)
-	char *content = NULL;
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *content = NULL;
+	scoped(freep) char *text = NULL;
 	size_t len = 0, size;
 	int r = read_input(file, &content, &len);
 
@@ -261,8 +259,7 @@ static int list(struct ctl *c, const char *path, const char *name)
 {
 	static const char *const titles[] = { "NAME", "REVISION", "KIND", "FOR", "SIZE", "SHA-256",
 		"MADE", "BY", "NOTE" };
-	scoped(table_endp)
-	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	int r = request_list(c, path, name, list_one, &t);
 
 	if (r == CTL_OK && !c->json && t.count == 0)
@@ -337,8 +334,7 @@ static void print_revision(struct ctl *c, json_t *revision)
 
 int config_show(struct ctl *c, int argc, char **argv)
 {
-	scoped(freep)
-	char *content = NULL;
+	scoped(freep) char *content = NULL;
 	bool raw = false;
 	const struct option options[] = { { "content", OPTION_FLAG, { .flag = &raw } } };
 	json_t *revision = NULL;
@@ -364,8 +360,7 @@ int config_show(struct ctl *c, int argc, char **argv)
 /* A revision's content as a file without a name. */
 static int as_file(struct ctl *c, const char *name, const char *revision, int *ret_fd)
 {
-	scoped(freep)
-	char *content = NULL;
+	scoped(freep) char *content = NULL;
 	json_t *object = NULL;
 	size_t len = 0;
 	int r = fetch(c, name, revision, &object);
@@ -406,10 +401,8 @@ static int run_diff(const char *name, const char *old, const char *new, int old_
 /* Without revisions: what the newest changed. */
 int config_diff(struct ctl *c, int argc, char **argv)
 {
-	scoped(closep)
-	int old_fd = -1;
-	scoped(closep)
-	int new_fd = -1;
+	scoped(closep) int old_fd = -1;
+	scoped(closep) int new_fd = -1;
 	char old[24], new[24];
 	json_t *newest = NULL;
 	long long n;

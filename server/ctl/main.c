@@ -65,10 +65,8 @@ static const struct command commands[] = {
 
 int complain(int code, const char *format, ...)
 {
-	scoped(freep)
-	char *text = NULL;
-	scoped(freep)
-	char *clean = NULL;
+	scoped(freep) char *text = NULL;
+	scoped(freep) char *clean = NULL;
 	va_list args;
 
 	va_start(args, format);
@@ -90,8 +88,8 @@ const char *get(json_t *object, const char *field)
 
 int print_json(json_t *value)
 {
-	scoped(freep)
-	char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	scoped(freep) char *text =
+		value ? json_dumps(value, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 	json_decref(value);
 	if (!text)

@@ -54,8 +54,7 @@ static void list_one(void *userdata, json_t *message)
 {
 	struct table *t = userdata;
 	char time[WHEN_SIZE], name[16];
-	scoped(freep)
-	char *text = start_of(get(message, "text"));
+	scoped(freep) char *text = start_of(get(message, "text"));
 
 	table_addf(t, PAINT_NONE, "%lld", seq_of(message));
 	table_add(t, short_time(get(message, "received"), time), PAINT_NONE);
@@ -70,16 +69,14 @@ static int follow_one(struct ctl *c, json_t *message)
 {
 	char time[WHEN_SIZE], name[16];
 	const char *text = get(message, "text");
-	scoped(freep)
-	char *clean = NULL;
+	scoped(freep) char *clean = NULL;
 
 	if (c->json)
 		return print_json(json_incref(message));
 	if (asprintf(&clean, "%s %s [%s] %s", short_time(get(message, "received"), time),
 		    sender_of(message, name), get(message, "type"), text) < 0)
 		clean = NULL;
-	scoped(freep)
-	char *line = clean ? text_escape(clean, strlen(clean)) : NULL;
+	scoped(freep) char *line = clean ? text_escape(clean, strlen(clean)) : NULL;
 	if (!line)
 		return complain(CTL_FAILED, "no memory");
 	return puts(line) < 0 ? CTL_FAILED : CTL_OK;
@@ -141,8 +138,7 @@ static int check(const struct asked *a)
 static int list(struct ctl *c, const struct asked *a)
 {
 	static const char *const titles[] = { "SEQ", "TIME (UTC)", "MACHINE", "TYPE", "TEXT" };
-	scoped(table_endp)
-	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	char base[512] = "/api/v1/messages", start[600];
 	int r;
 
@@ -188,8 +184,7 @@ static int print_text(const char *text)
 {
 	while (*text) {
 		size_t len = strcspn(text, "\n");
-		scoped(freep)
-		char *line = text_escape(text, len);
+		scoped(freep) char *line = text_escape(text, len);
 
 		if (!line)
 			return complain(CTL_FAILED, "no memory");

@@ -152,8 +152,7 @@ int receipt_list(struct ctl *c, int argc, char **argv)
 {
 	static const char *const titles[] = { "ID", "TIME", "CLIENT", "ANSWER", "NAME", "REVISION",
 		"KIND", "SHA-256" };
-	scoped(table_endp)
-	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	const char *client = NULL, *name = NULL;
 	const struct option options[] = {
 		{ "client", OPTION_VALUE, { .value = &client } },
@@ -176,8 +175,7 @@ int receipt_list(struct ctl *c, int argc, char **argv)
 
 int receipt_export(struct ctl *c, int argc, char **argv)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	json_t *receipt = NULL;
 	struct proof proof;
 	char path[256];
@@ -206,8 +204,7 @@ static bool read_file(const char *text, size_t len, struct proof *ret)
 {
 	json_t *object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	bool good = object && read_proof(object, ret);
-	scoped(freep)
-	char *again = good ? proof_text(ret) : NULL;
+	scoped(freep) char *again = good ? proof_text(ret) : NULL;
 
 	json_decref(object);
 	return again && len == strlen(again) + 1 && memcmp(text, again, len - 1) == 0 &&
@@ -266,8 +263,7 @@ int receipt_verify(struct ctl *c, int argc, char **argv)
 		{ "client-key", OPTION_VALUE, { .value = &client_key } },
 		{ "server-key", OPTION_VALUE, { .value = &server_key } },
 	};
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	struct proof proof;
 	size_t len = 0;
 	int r = options_only(c, options, COUNT(options), argc, argv, 1);

@@ -89,8 +89,7 @@ static int refused(const struct answer *a)
 {
 	json_t *problem = a->text ? json_loadb(a->text, a->len, 0, NULL) : NULL;
 	const char *code = get(problem, "code"), *detail = get(problem, "detail");
-	scoped(freep)
-	char *clean = text_escape(detail, strlen(detail));
+	scoped(freep) char *clean = text_escape(detail, strlen(detail));
 	int r = exit_code_of(a->status);
 
 	if (a->status == 409)
@@ -187,8 +186,7 @@ static int exchange(struct ctl *c, const char *path, const char *body, struct an
 
 static int ask(struct ctl *c, const char *path, const char *body, json_t **ret)
 {
-	scoped(answer_endp)
-	struct answer a = {};
+	scoped(answer_endp) struct answer a = {};
 	int r = exchange(c, path, body, &a);
 
 	if (r != CTL_OK)
@@ -207,18 +205,15 @@ int request_get(struct ctl *c, const char *path, json_t **ret)
 
 int request_post(struct ctl *c, const char *path, json_t *body, json_t **ret)
 {
-	scoped(freep)
-	char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("");
+	scoped(freep) char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("");
 
 	return text ? ask(c, path, text, ret) : complain(CTL_FAILED, "no memory");
 }
 
 int request_text(struct ctl *c, const char *path, json_t *body, char **ret, size_t *ret_len)
 {
-	scoped(freep)
-	char *text = json_dumps(body, JSON_COMPACT);
-	scoped(answer_endp)
-	struct answer a = {};
+	scoped(freep) char *text = json_dumps(body, JSON_COMPACT);
+	scoped(answer_endp) struct answer a = {};
 	int r = text ? exchange(c, path, text, &a) : complain(CTL_FAILED, "no memory");
 
 	if (r == CTL_OK) {
@@ -269,8 +264,7 @@ struct listing {
 
 static bool show_json(struct listing *l, json_t *element)
 {
-	scoped(freep)
-	char *text = json_dumps(element, JSON_COMPACT | JSON_ENSURE_ASCII);
+	scoped(freep) char *text = json_dumps(element, JSON_COMPACT | JSON_ENSURE_ASCII);
 
 	if (text)
 		printf("%s%s", l->count++ ? ",\n" : "\n", text);

@@ -9,8 +9,7 @@
 
 int script_print(struct ctl *c, const char *token, bool embed)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	json_t *body = json_pack("{s:b}", "embed", embed);
 	size_t len = 0;
 	int r;

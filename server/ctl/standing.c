@@ -83,8 +83,7 @@ static int verdict(const struct tally *t)
 
 static int tell(struct ctl *c, const char *path, bool all)
 {
-	scoped(table_endp)
-	struct table table = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table table = { .titles = titles, .columns = COUNT(titles) };
 	struct tally t = { .table = &table, .all = all, .list = c->json ? json_array() : NULL };
 	int r = look(c, path, &t);
 

@@ -117,8 +117,7 @@ static int label(struct ctl *c, int argc, char **argv, json_t *set, json_t *remo
 		return r;
 	if (c->json)
 		return print_json(client);
-	scoped(freep)
-	char *labels = labels_text(json_object_get(client, "labels"));
+	scoped(freep) char *labels = labels_text(json_object_get(client, "labels"));
 
 	printf("%s (%s) has the labels %s\n", get(client, "id"), get(client, "hostname"),
 		labels && *labels ? labels : "(none)");

@@ -10,8 +10,7 @@ static void print_status(struct ctl *c, json_t *s)
 {
 	char time[WHEN_SIZE];
 	json_t *clients = json_object_get(s, "clients"), *manifest = json_object_get(s, "manifest");
-	scoped(freep)
-	char *listen = labels_text(json_object_get(s, "listen"));
+	scoped(freep) char *listen = labels_text(json_object_get(s, "listen"));
 
 	fieldf(c, "Server", "muster-server %s", get(s, "version"));
 	field(c, "Started", when_exactly(get(s, "started"), time));

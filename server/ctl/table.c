@@ -71,8 +71,7 @@ void table_add(struct table *t, const char *text, enum paint paint)
 
 void table_addf(struct table *t, enum paint paint, const char *format, ...)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	va_list args;
 	int len;
 
@@ -174,8 +173,7 @@ int table_print(struct ctl *c, struct table *t)
 
 void field_painted(struct ctl *c, const char *name, const char *text, enum paint paint)
 {
-	scoped(freep)
-	char *clean = text_escape(text, strlen(text));
+	scoped(freep) char *clean = text_escape(text, strlen(text));
 
 	if (!clean || !*clean)
 		return;
@@ -191,8 +189,7 @@ void field(struct ctl *c, const char *name, const char *text)
 
 void fieldf(struct ctl *c, const char *name, const char *format, ...)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	va_list args;
 
 	va_start(args, format);

@@ -63,8 +63,7 @@ static json_t *order(const struct wishes *w, int *ret_code)
 static void describe(json_t *token)
 {
 	char uses[64], time[WHEN_SIZE];
-	scoped(freep)
-	char *labels = labels_text(json_object_get(token, "labels"));
+	scoped(freep) char *labels = labels_text(json_object_get(token, "labels"));
 
 	uses_text(token, uses, sizeof(uses));
 	fprintf(stderr, "token %s: %s used, expires %s%s%s\n", get(token, "id"), uses,
@@ -143,8 +142,7 @@ static void list_one(void *userdata, json_t *token)
 	struct table *t = userdata;
 	char text[64], time[WHEN_SIZE];
 	const char *state = get(token, "state");
-	scoped(freep)
-	char *labels = labels_text(json_object_get(token, "labels"));
+	scoped(freep) char *labels = labels_text(json_object_get(token, "labels"));
 
 	table_row(t, get(token, "created"));
 	table_add(t, get(token, "id"), PAINT_NONE);
@@ -162,8 +160,7 @@ int token_list(struct ctl *c, int argc, char **argv)
 {
 	static const char *const titles[] = { "ID", "STATE", "USED", "EXPIRES", "CREATED", "BY",
 		"LABELS", "NOTE" };
-	scoped(table_endp)
-	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	int r = options_only(c, NULL, 0, argc, argv, 0);
 
 	if (r == CTL_OK)
@@ -179,8 +176,7 @@ static void print_token(struct ctl *c, json_t *token)
 {
 	char text[64], time[WHEN_SIZE];
 	const char *state = get(token, "state"), *expires = get(token, "expires");
-	scoped(freep)
-	char *labels = labels_text(json_object_get(token, "labels"));
+	scoped(freep) char *labels = labels_text(json_object_get(token, "labels"));
 
 	field(c, "ID", get(token, "id"));
 	field_painted(c, "State", state, paint_of(state));
@@ -211,8 +207,7 @@ static int print_users(struct ctl *c, const char *path)
 {
 	static const char *const titles[] = { "CLIENT", "HOSTNAME", "STATE", "ENROLLED",
 		"ADDRESS" };
-	scoped(table_endp)
-	struct table t = { .titles = titles, .columns = COUNT(titles) };
+	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	int r = request_list(c, path, "clients", list_user, &t);
 
 	if (r == CTL_OK && t.count > 0)

@@ -55,8 +55,7 @@ static void hash_entry(
 
 static int head(struct store *s, const struct sql *sql, uint64_t *ret_seq, uint8_t ret[static 32])
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, sql, NULL, 0, &rows);
 
 	if (r == 0)
@@ -103,14 +102,10 @@ static char *clean(const char *text)
 int store_audit(
 	struct store *s, const char *actor, const char *act, const char *object, const char *detail)
 {
-	scoped(freep)
-	char *by = clean(actor);
-	scoped(freep)
-	char *did = clean(act);
-	scoped(freep)
-	char *to = clean(object);
-	scoped(freep)
-	char *how = clean(detail);
+	scoped(freep) char *by = clean(actor);
+	scoped(freep) char *did = clean(act);
+	scoped(freep) char *to = clean(object);
+	scoped(freep) char *how = clean(detail);
 	struct audit_record a = { .actor = by, .act = did, .object = to, .detail = how };
 
 	return by && did && to && how ? append(s, &a) : -ENOMEM;
@@ -131,8 +126,7 @@ static bool entry_of(struct rows *rows, struct audit_record *ret)
 int store_audit_each(
 	struct store *s, uint64_t after, uint32_t limit, audit_visitor visit, void *userdata)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct audit_record a;
 	int r = db_rows(s->db, &list,
 		VALUES(value_integer(after), value_integer(limit ? limit : UINT64_MAX)), &rows);
@@ -176,8 +170,7 @@ static int compare_head(struct store *s, struct audit_verdict *v)
 
 int store_audit_walk(struct store *s, struct audit_walk *w, uint32_t part)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct audit_verdict *v = &w->verdict;
 	struct audit_record a;
 	int r = db_rows(

@@ -88,8 +88,7 @@ static int record(struct rows *rows, struct client_record *ret)
 static int one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct client_record *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, sql, values, n, &rows);
 
 	if (r == 0)
@@ -184,8 +183,7 @@ int store_client_each(struct store *s, const struct client_filter *f, client_vis
 	void *userdata, char ret_next[CLIENT_ID_TEXT_SIZE])
 {
 	uint8_t after[CLIENT_ID_SIZE];
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct client_record c = {};
 	uint32_t scanned = 0, visited = 0;
 	int r = list_start(s, f, after, &rows);

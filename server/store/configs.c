@@ -102,8 +102,7 @@ static int record(struct rows *rows, struct config_record *ret)
 static int one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct config_record *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, sql, values, n, &rows);
 
 	if (r == 0)
@@ -116,8 +115,7 @@ static int one(struct store *s, const struct sql *sql, const struct value *value
 static int each(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	config_visitor visit, void *userdata)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct config_record c;
 	int r = db_rows(s->db, sql, values, n, &rows);
 
@@ -143,8 +141,7 @@ int store_config_get(
 int store_config_content(
 	struct store *s, const uint8_t hash[static CONFIG_HASH_SIZE], char **ret, size_t *ret_len)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	const void *content;
 	int r = db_rows(s->db, &get_content, VALUES(value_bytes(hash, CONFIG_HASH_SIZE)), &rows);
 
@@ -275,8 +272,7 @@ int store_config_push(struct store *s, const struct config_spec *spec, struct co
 
 int store_held(struct store *s, const uint8_t client[static CLIENT_ID_SIZE], struct holdings *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct holding h = {};
 	int r = db_rows(s->db, &held, VALUES(value_bytes(client, CLIENT_ID_SIZE)), &rows);
 
@@ -342,8 +338,7 @@ int store_held_put(
 int store_refusal(struct store *s, const uint8_t client[static CLIENT_ID_SIZE], const char *name,
 	struct refusal *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, &get_refused,
 		VALUES(value_bytes(client, CLIENT_ID_SIZE), value_text(name)), &rows);
 

@@ -81,8 +81,7 @@ bool rows_bytes(struct rows *r, int column, void *ret, size_t len)
 int db_run(struct db *db, const struct sql *sql, const struct value *values, size_t count,
 	uint64_t *ret_changed)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(db, sql, values, count, &rows);
 
 	do {
@@ -97,8 +96,7 @@ int db_run(struct db *db, const struct sql *sql, const struct value *values, siz
 int db_number(struct db *db, const struct sql *sql, const struct value *values, size_t count,
 	uint64_t *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(db, sql, values, count, &rows);
 
 	if (r >= 0)

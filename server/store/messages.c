@@ -82,8 +82,7 @@ static int take_out(
 static int pair(struct store *s, const struct sql *sql, struct value value, uint64_t ret[static 2],
 	uint8_t *ret_client)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, sql, &value, 1, &rows);
 
 	if (r == 0)
@@ -158,8 +157,7 @@ static int new_number(
 
 static int next_seq(struct store *s, uint64_t *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, &count_up, NULL, 0, &rows);
 
 	if (r == 0)
@@ -238,8 +236,7 @@ static int list_start(
 int store_message_each(struct store *s, const struct message_filter *f, message_visitor visit,
 	void *userdata, uint64_t *ret_next)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct message_record m = {};
 	uint64_t after = f->after;
 	uint32_t scanned = 0;
@@ -262,8 +259,7 @@ int store_message_each(struct store *s, const struct message_filter *f, message_
 
 int store_message_get(struct store *s, uint64_t seq, message_visitor visit, void *userdata)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct message_record m;
 	int r = db_rows(s->db, &get, VALUES(value_integer(seq)), &rows);
 

@@ -62,8 +62,7 @@ static int record(struct rows *rows, struct receipt *ret)
 
 int store_receipt_get(struct store *s, uint64_t id, struct receipt *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, &by_id, VALUES(value_integer(id)), &rows);
 
 	if (r == 0)
@@ -76,8 +75,7 @@ int store_receipt_get(struct store *s, uint64_t id, struct receipt *ret)
 int store_receipt_each(struct store *s, const uint8_t *client, const char *name, uint64_t after,
 	uint32_t limit, receipt_visitor visit, void *userdata)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	static const uint8_t nobody[CLIENT_ID_SIZE];
 	const struct value values[] = { value_integer(after), value_text(name),
 		value_integer(limit ? limit : UINT64_MAX),

@@ -80,8 +80,7 @@ static char *translate(const char *text)
 
 static int prepare(struct sqlite *s, const struct sql *sql, struct statement **ret)
 {
-	scoped(freep)
-	char *text = translate(sql->text);
+	scoped(freep) char *text = translate(sql->text);
 	struct statement *st = text ? calloc(1, sizeof(*st)) : NULL;
 
 	if (!st)
@@ -200,8 +199,7 @@ static int execute(struct sqlite *s, const char *text)
 
 static int sqlite_script(struct db *db, const char *text)
 {
-	scoped(freep)
-	char *translated = translate(text);
+	scoped(freep) char *translated = translate(text);
 
 	return translated ? execute(of(db), translated) : -ENOMEM;
 }
@@ -267,8 +265,7 @@ static void sqlite_close(struct db *db)
 /* SQLite would make the file with the umask's mode; its WAL and shared memory take the file's. */
 static int make_file(const char *location)
 {
-	scoped(closep)
-	int fd = -1;
+	scoped(closep) int fd = -1;
 
 	if (strcmp(location, ":memory:") == 0)
 		return 0;

@@ -57,8 +57,7 @@ const char *client_act_name(enum client_act act)
 static int buried(struct store *s, const struct sql *sql, const struct value *values, size_t count,
 	struct client_record *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, sql, values, count, &rows);
 	bool whole;
 
@@ -155,8 +154,7 @@ int store_client_change(struct store *s, const char *id_or_prefix, enum client_a
 static int audit_labels(
 	struct store *s, const struct client_record *before, const char *now, const char *actor)
 {
-	scoped(freep)
-	char *detail = NULL;
+	scoped(freep) char *detail = NULL;
 	char id[CLIENT_ID_TEXT_SIZE], old[LABELS_TEXT_SIZE];
 
 	sodium_bin2hex(id, sizeof(id), before->id, sizeof(before->id));

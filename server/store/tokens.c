@@ -85,8 +85,7 @@ static int record(struct store *s, struct rows *rows, struct token_record *ret)
 static int one(struct store *s, const struct sql *sql, const struct value *values, size_t count,
 	struct token_record *ret)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, sql, values, count, &rows);
 
 	if (r == 0)
@@ -154,8 +153,7 @@ static int add(struct store *s, const struct token_spec *spec, const char *id,
 
 static int audit_creation(struct store *s, const struct token_spec *spec, const char *id)
 {
-	scoped(freep)
-	char *detail = NULL;
+	scoped(freep) char *detail = NULL;
 	char labels[LABELS_TEXT_SIZE], expires[TIME_TEXT_SIZE], uses[16] = "unlimited";
 
 	labels_join(&spec->labels, labels);
@@ -250,8 +248,7 @@ int store_token_revoke(
 int store_token_each(
 	struct store *s, const char *after, uint32_t limit, token_visitor visit, void *userdata)
 {
-	scoped(rows_endp)
-	struct rows *rows = NULL;
+	scoped(rows_endp) struct rows *rows = NULL;
 	struct token_record t;
 	int r = db_rows(s->db, &list,
 		VALUES(value_text(after), value_integer(limit ? limit : UINT64_MAX)), &rows);

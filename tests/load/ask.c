@@ -139,8 +139,7 @@ static int count_clients(struct account *a)
 	char path[128], next[CLIENT_ID_TEXT_SIZE] = "";
 
 	do {
-		scoped(json_decrefp)
-		json_t *page = NULL;
+		scoped(json_decrefp) json_t *page = NULL;
 		const json_t *c;
 		size_t i;
 
@@ -159,8 +158,7 @@ static int count_clients(struct account *a)
 /* The uses spent of all tokens. */
 static int count_uses(const struct swarm *s, size_t *ret)
 {
-	scoped(json_decrefp)
-	json_t *tokens = get(s, "/tokens?limit=1000");
+	scoped(json_decrefp) json_t *tokens = get(s, "/tokens?limit=1000");
 	const json_t *t;
 	size_t i;
 
@@ -172,8 +170,7 @@ static int count_uses(const struct swarm *s, size_t *ret)
 
 static int take_account(const struct swarm *s, uint64_t since, struct account *ret)
 {
-	scoped(freep)
-	uint32_t *order = sorted(s);
+	scoped(freep) uint32_t *order = sorted(s);
 	int r;
 
 	*ret = (struct account){ .s = s, .order = order, .since = since };

@@ -36,8 +36,7 @@ static int fill_tls(struct member *m)
 
 static int fill(struct member *m)
 {
-	scoped(identity_freep)
-	struct identity *i = NULL;
+	scoped(identity_freep) struct identity *i = NULL;
 	int r = identity_generate(&i);
 
 	if (r < 0)
@@ -49,8 +48,7 @@ static int fill(struct member *m)
 
 int keys_make(const char *path, size_t count)
 {
-	scoped(fclosep)
-	FILE *file = NULL;
+	scoped(fclosep) FILE *file = NULL;
 	struct stat st;
 
 	if (stat(path, &st) == 0 && (size_t)st.st_size >= count * sizeof(struct member))
@@ -72,8 +70,7 @@ int keys_make(const char *path, size_t count)
 
 int keys_map(const char *path, size_t count, struct member **ret)
 {
-	scoped(closep)
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	scoped(closep) int fd = open(path, O_RDWR | O_CLOEXEC);
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
@@ -102,8 +99,7 @@ int member_tls(const struct member *m, struct tlskey *ret)
 
 int member_save(const struct member *m, const char *folder)
 {
-	scoped(identity_freep)
-	struct identity *i = NULL;
+	scoped(identity_freep) struct identity *i = NULL;
 	struct tlskey tls;
 	char path[512];
 	int r = identity_from_secret(m->secret, &i);

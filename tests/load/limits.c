@@ -196,8 +196,7 @@ static void curve_work(void)
 {
 	uint8_t secret[32], public[PUBLIC_KEY_SIZE], shared[PUBLIC_KEY_SIZE];
 	uint8_t digest[DIGEST_SIZE] = { 1 }, signature[SIGNATURE_SIZE];
-	scoped(identity_freep)
-	struct identity *id = NULL;
+	scoped(identity_freep) struct identity *id = NULL;
 	secp256k1_pubkey parsed;
 	uint64_t sums[5] = {}, t[6];
 
@@ -234,8 +233,7 @@ static void packet_work(void)
 	struct ecies_sender *sender = NULL;
 	struct ecies_receiver *receiver = NULL;
 	uint8_t plain[400] = {}, sealed[400 + ECIES_OVERHEAD];
-	scoped(identity_freep)
-	struct identity *id = NULL;
+	scoped(identity_freep) struct identity *id = NULL;
 
 	if (identity_generate(&id) < 0 || ecies_sender_new(identity_public(id), &sender) < 0 ||
 		ecies_receiver_new(id, &receiver) < 0)

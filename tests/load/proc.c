@@ -14,8 +14,7 @@ static void closedirp(DIR **dir)
 
 static uint64_t thread_cpu(pid_t pid, const char *thread)
 {
-	scoped(fclosep)
-	FILE *file = NULL;
+	scoped(fclosep) FILE *file = NULL;
 	char path[128];
 	uint64_t on_cpu = 0;
 
@@ -26,8 +25,7 @@ static uint64_t thread_cpu(pid_t pid, const char *thread)
 
 int proc_cpu(pid_t pid, uint64_t *ret)
 {
-	scoped(closedirp)
-	DIR *dir = NULL;
+	scoped(closedirp) DIR *dir = NULL;
 	char path[64];
 
 	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
@@ -43,8 +41,7 @@ int proc_cpu(pid_t pid, uint64_t *ret)
 
 int proc_memory(pid_t pid, uint64_t *ret_resident, uint64_t *ret_private)
 {
-	scoped(fclosep)
-	FILE *file = NULL;
+	scoped(fclosep) FILE *file = NULL;
 	char path[64], line[128];
 	uint64_t kib;
 

@@ -99,8 +99,7 @@ static int other_binding(struct rogue *r)
 	struct session_setup setup = { .self = FROM_CLIENT,
 		.identity = r->dial.identity,
 		.peer = r->dial.target->server_key };
-	scoped(session_freep)
-	struct session *other = NULL;
+	scoped(session_freep) struct session *other = NULL;
 	struct enrol_request request = { .facts.hostname = "rogue" };
 	struct buffer out = {};
 	uint8_t body[BODY_ANSWER_MAX];
@@ -262,12 +261,9 @@ static int open_all(struct swarm *s, struct rogue *rogues, size_t count,
 int rogues_run(struct swarm *s)
 {
 	size_t each = s->agents, count = each * COUNT(kinds);
-	scoped(freep)
-	struct rogue *rogues = calloc(count, sizeof *rogues);
-	scoped(freep)
-	struct pollfd *fds = calloc(count, sizeof *fds);
-	scoped(identity_freep)
-	struct identity *identity = NULL;
+	scoped(freep) struct rogue *rogues = calloc(count, sizeof *rogues);
+	scoped(freep) struct pollfd *fds = calloc(count, sizeof *fds);
+	scoped(identity_freep) struct identity *identity = NULL;
 	uint64_t until = now_us() + s->limit * 1000000ull;
 	size_t left = count;
 

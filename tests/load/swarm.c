@@ -101,8 +101,7 @@ static int by_size(const void *a, const void *b)
 static void tell_latency(const struct swarm *s)
 {
 	size_t count = 0;
-	scoped(freep)
-	uint32_t *sorted = calloc(s->agents, sizeof *sorted);
+	scoped(freep) uint32_t *sorted = calloc(s->agents, sizeof *sorted);
 
 	for (size_t i = 0; sorted && i < s->agents; i++)
 		if (s->board->latency[i])

@@ -26,8 +26,7 @@ static struct identity *small(uint8_t n)
 
 static void secret_key_one_has_the_generator_as_public_key(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(1);
+	scoped(identity_freep) struct identity *i = small(1);
 	uint8_t expected[PUBLIC_KEY_SIZE];
 
 	(void)state;
@@ -56,10 +55,8 @@ static void a_secret_outside_the_group_is_refused(void **state)
 
 static void generated_identities_differ_and_sign(void **state)
 {
-	scoped(identity_freep)
-	struct identity *a = NULL;
-	scoped(identity_freep)
-	struct identity *b = NULL;
+	scoped(identity_freep) struct identity *a = NULL;
+	scoped(identity_freep) struct identity *b = NULL;
 	uint8_t signature[SIGNATURE_SIZE];
 
 	(void)state;
@@ -74,8 +71,7 @@ static void generated_identities_differ_and_sign(void **state)
 /* RFC 6979: the same key and digest give the same signature, and it is known. */
 static void signatures_are_deterministic(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(1);
+	scoped(identity_freep) struct identity *i = small(1);
 	uint8_t hash[DIGEST_SIZE], signature[SIGNATURE_SIZE], expected[SIGNATURE_SIZE];
 
 	(void)state;
@@ -89,8 +85,7 @@ static void signatures_are_deterministic(void **state)
 
 static void every_flipped_bit_breaks_a_signature(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(7);
+	scoped(identity_freep) struct identity *i = small(7);
 	uint8_t signature[SIGNATURE_SIZE], changed[DIGEST_SIZE];
 
 	(void)state;
@@ -127,8 +122,7 @@ static void negate(uint8_t s[static 32])
 
 static void a_high_s_is_refused(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(7);
+	scoped(identity_freep) struct identity *i = small(7);
 	uint8_t signature[SIGNATURE_SIZE];
 
 	(void)state;
@@ -152,8 +146,7 @@ static void degenerate_signatures_are_refused(void **state)
 		"7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1",
 		"79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
 	};
-	scoped(identity_freep)
-	struct identity *i = small(1);
+	scoped(identity_freep) struct identity *i = small(1);
 	static const uint8_t zero_digest[DIGEST_SIZE];
 	uint8_t good[SIGNATURE_SIZE], bad[SIGNATURE_SIZE];
 
@@ -179,8 +172,7 @@ static void degenerate_signatures_are_refused(void **state)
 
 static void only_a_point_in_form_04_is_a_key(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(9);
+	scoped(identity_freep) struct identity *i = small(9);
 	uint8_t key[PUBLIC_KEY_SIZE], signature[SIGNATURE_SIZE];
 
 	(void)state;
@@ -210,8 +202,7 @@ static void the_compressed_text_goes_both_ways(void **state)
 {
 	(void)state;
 	for (uint8_t n = 1; n < 20; n++) {
-		scoped(identity_freep)
-		struct identity *i = small(n);
+		scoped(identity_freep) struct identity *i = small(n);
 		char text[IDENTITY_TEXT_SIZE];
 		uint8_t key[PUBLIC_KEY_SIZE];
 
@@ -224,8 +215,7 @@ static void the_compressed_text_goes_both_ways(void **state)
 
 static void what_is_no_compressed_key_is_refused(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(1);
+	scoped(identity_freep) struct identity *i = small(1);
 	char text[IDENTITY_TEXT_SIZE], bad[IDENTITY_TEXT_SIZE + 4];
 	uint8_t key[PUBLIC_KEY_SIZE];
 
@@ -282,10 +272,8 @@ static int load(struct identity **ret)
 
 static void a_saved_identity_is_loaded_again(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(5);
-	scoped(identity_freep)
-	struct identity *again = NULL;
+	scoped(identity_freep) struct identity *i = small(5);
+	scoped(identity_freep) struct identity *again = NULL;
 	struct stat st;
 
 	(void)state;
@@ -301,8 +289,7 @@ static void a_saved_identity_is_loaded_again(void **state)
 
 static void a_key_file_others_can_read_is_refused(void **state)
 {
-	scoped(identity_freep)
-	struct identity *i = small(5);
+	scoped(identity_freep) struct identity *i = small(5);
 
 	(void)state;
 	assert_int_equal(identity_save(i, "key"), 0);

@@ -61,10 +61,8 @@ static struct minisign_key *new_key(struct minisign_public *ret)
 static void what_is_signed_verifies(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 
 	(void)state;
 	assert_int_equal(minisign_sign(k, data, strlen(data), "a comment", &text), 0);
@@ -76,10 +74,8 @@ static void what_is_signed_verifies(void **state)
 static void another_key_is_named_as_such(void **state)
 {
 	struct minisign_public p, other;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 
 	(void)state;
 	minisign_free(new_key(&other));
@@ -93,10 +89,8 @@ static void another_key_is_named_as_such(void **state)
 static void every_truncation_is_refused(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 	char longer[1000];
 
 	(void)state;
@@ -111,10 +105,8 @@ static void every_truncation_is_refused(void **state)
 static void with_any_bit_flipped_it_is_refused(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 	size_t len, signed_from;
 
 	(void)state;
@@ -138,8 +130,7 @@ static void with_any_bit_flipped_it_is_refused(void **state)
 static void a_comment_is_one_printable_line(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
 	char longer[1026], *text = NULL;
 
 	(void)state;
@@ -184,10 +175,8 @@ static void a_public_key_goes_to_text_and_back(void **state)
 static void a_saved_key_is_loaded_again(void **state)
 {
 	struct minisign_public p, again;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(minisign_freep)
-	struct minisign_key *loaded = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(minisign_freep) struct minisign_key *loaded = NULL;
 	struct stat st;
 
 	(void)state;
@@ -216,10 +205,8 @@ static int load_text(const char *text, size_t len)
 static void a_damaged_key_file_is_refused(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 	size_t len, base64;
 
 	(void)state;
@@ -244,10 +231,8 @@ static void a_damaged_key_file_is_refused(void **state)
 static void a_key_with_a_password_is_named_as_such(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 
 	(void)state;
 	assert_int_equal(minisign_save(k, "key"), 0);
@@ -269,12 +254,9 @@ static int run(const char *command)
 static void minisign_itself_accepts_what_is_signed_here(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
-	scoped(freep)
-	char *public_file = minisign_public_file(&p);
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
+	scoped(freep) char *public_file = minisign_public_file(&p);
 	char command[200], base64[MINISIGN_PUBLIC_TEXT_SIZE];
 
 	(void)state;
@@ -293,10 +275,8 @@ static void minisign_itself_accepts_what_is_signed_here(void **state)
 static void minisign_itself_signs_with_a_key_saved_here(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 
 	(void)state;
 	put("data", data);
@@ -311,10 +291,8 @@ static void minisign_itself_signs_with_a_key_saved_here(void **state)
 static void a_key_of_minisign_itself_is_used_here(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = NULL;
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = NULL;
+	scoped(freep) char *text = NULL;
 
 	(void)state;
 	put("data", data);
@@ -333,10 +311,8 @@ static void a_key_of_minisign_itself_is_used_here(void **state)
 static void a_signature_in_the_legacy_form_is_refused(void **state)
 {
 	struct minisign_public p;
-	scoped(minisign_freep)
-	struct minisign_key *k = new_key(&p);
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = new_key(&p);
+	scoped(freep) char *text = NULL;
 
 	(void)state;
 	put("data", data);

@@ -54,8 +54,7 @@ static int ask(struct api_fixture *a, const char *method, const char *path, cons
 	struct buffer out = { .limit = API_ANSWER_MAX };
 	struct http_parser *parser = NULL;
 	struct api_call call = { .server = &a->server, .actor = "uid:0(root)", .out = &out };
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	char *rest;
 	size_t used;
 	int status = 0;

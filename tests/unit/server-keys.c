@@ -216,8 +216,7 @@ static void a_release_key_and_another_public_one_is_refused(void **state)
 	keys_clear(&k);
 	assert_int_equal(minisign_generate(&other), 0);
 	minisign_public(other, &public);
-	scoped(freep)
-	char *text = minisign_public_file(&public);
+	scoped(freep) char *text = minisign_public_file(&public);
 	minisign_free(other);
 	put("state/release.pub", text);
 	assert_int_equal(try_to_load(), -EBADMSG);

@@ -57,8 +57,7 @@ static struct vector *read_line(struct vector *open, char *line)
 
 static int read_page(void **state)
 {
-	scoped(freep)
-	char *text = NULL;
+	scoped(freep) char *text = NULL;
 	struct vector *open = NULL;
 	char *rest;
 	size_t len;
@@ -119,10 +118,8 @@ static struct identity *identity_of(const char *name)
 
 static void the_derived_key(void **state)
 {
-	scoped(identity_freep)
-	struct identity *sender = identity_of("derive.sender-secret");
-	scoped(identity_freep)
-	struct identity *receiver = identity_of("derive.receiver-secret");
+	scoped(identity_freep) struct identity *sender = identity_of("derive.sender-secret");
+	scoped(identity_freep) struct identity *receiver = identity_of("derive.receiver-secret");
 	const uint8_t *public = identity_public(sender);
 	uint8_t key[32];
 
@@ -136,10 +133,8 @@ static void the_derived_key(void **state)
 /* With key and nonce given, GCM has one ciphertext for one plaintext: opening it checks sealing. */
 static void a_sealed_text(void **state)
 {
-	scoped(identity_freep)
-	struct identity *receiver = identity_of("ecies.receiver-secret");
-	scoped(identity_freep)
-	struct identity *ephemeral = identity_of("ecies.ephemeral-secret");
+	scoped(identity_freep) struct identity *receiver = identity_of("ecies.receiver-secret");
+	scoped(identity_freep) struct identity *ephemeral = identity_of("ecies.ephemeral-secret");
 	const uint8_t *public = identity_public(ephemeral);
 	const struct vector *sealed = get("ecies.sealed"), *plain = get("ecies.plaintext");
 	struct ecies_receiver *r = NULL;
@@ -160,8 +155,7 @@ static void a_sealed_text(void **state)
 
 static void check_frame(const char *message)
 {
-	scoped(identity_freep)
-	struct identity *ephemeral = identity_of("session.ephemeral-secret");
+	scoped(identity_freep) struct identity *ephemeral = identity_of("session.ephemeral-secret");
 	const struct vector *frame = get_part(message, "frame");
 
 	assert_int_equal(frame_complete(frame->bytes, frame->len), frame->len);
@@ -190,12 +184,9 @@ static void check_signature(const char *message, enum op op, const struct identi
 
 static void check_message(const char *message, enum op op, bool known)
 {
-	scoped(identity_freep)
-	struct identity *client = identity_of("session.client-secret");
-	scoped(identity_freep)
-	struct identity *server = identity_of("session.server-secret");
-	scoped(session_freep)
-	struct session *s = NULL;
+	scoped(identity_freep) struct identity *client = identity_of("session.client-secret");
+	scoped(identity_freep) struct identity *server = identity_of("session.server-secret");
+	scoped(session_freep) struct session *s = NULL;
 	struct session_setup setup = { .self = FROM_SERVER, .identity = server };
 	const struct vector *frame = get_part(message, "frame"), *body = get_part(message, "body");
 	struct message m;
@@ -326,10 +317,8 @@ static struct minisign_key *key_of_vectors(void)
 
 static void a_signature_file(void **state)
 {
-	scoped(minisign_freep)
-	struct minisign_key *k = key_of_vectors();
-	scoped(freep)
-	char *text = NULL;
+	scoped(minisign_freep) struct minisign_key *k = key_of_vectors();
+	scoped(freep) char *text = NULL;
 	const struct vector *data = get("minisign.data"), *file = get("minisign.file");
 	char public_text[MINISIGN_PUBLIC_TEXT_SIZE], comment[100] = {};
 	struct minisign_public p;
