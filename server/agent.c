@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 
+#include "changes.h"
 #include "configs.h"
 #include "log.h"
 #include "server.h"
@@ -146,6 +147,9 @@ int agent_leave(struct channel *c, const struct message *m)
 	r = store_client_leave(c->server->store, c->id, &withdrawn);
 	if (r < 0 && r != -ENOENT) /* gone already is as good */
 		return channel_store_failed(c, r);
+	changes_tell_client(c->server, CHANGE_CLIENTS, c->id);
+	if (withdrawn) /* its use came back */
+		changes_tell(c->server, CHANGE_TOKENS, client.token);
 	log_client(c, LOG_INFO, withdrawn ? "took its enrolment back" : "has left", "a machine");
 	channel_end_others(c);
 	r = channel_ack(c, m->sequence, false);

@@ -8,6 +8,7 @@
 
 #include "agent.h"
 #include "beats.h"
+#include "changes.h"
 #include "configs.h"
 #include "enrol.h"
 #include "lib/packet.h"
@@ -97,8 +98,11 @@ static void unlist(struct channel *c)
 		at = &(*at)->next;
 	*at = c->next;
 	c->listed = false;
-	all->count -= c->connected;
+	if (!c->connected)
+		return;
+	all->count--;
 	c->connected = false;
+	changes_tell_client(c->server, CHANGE_STATUS, c->id);
 }
 
 bool channels_connected(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
@@ -137,6 +141,7 @@ void channel_connected(struct channel *c)
 	channel_end_others(c);
 	c->connected = true;
 	c->server->channels->count++;
+	changes_tell_client(c->server, CHANGE_STATUS, c->id);
 }
 
 /* ---- one channel */

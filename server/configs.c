@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "beats.h"
+#include "changes.h"
 #include "log.h"
 #include "server.h"
 
@@ -439,12 +440,25 @@ static void log_refusal(const struct channel *c, const struct nack *n)
 		(unsigned long long)c->order.revision, nack_name(n->code), n->text);
 }
 
+/* The roll-out of the order's configuration has gone on, for this machine. */
+static void tell_progress(const struct channel *c)
+{
+	char id[CHANGE_ID_SIZE], client[CLIENT_ID_TEXT_SIZE];
+
+	if (!changes_watched(c->server))
+		return;
+	sodium_bin2hex(client, sizeof(client), c->id, CLIENT_ID_SIZE);
+	snprintf(id, sizeof(id), "%s %s", c->order.name, client);
+	changes_tell(c->server, CHANGE_RECEIPTS, id);
+}
+
 /* The answer is durable before anything that follows from it is sent. */
 static int settled(struct channel *c, int r)
 {
 	settle(c);
 	if (r < 0)
 		return channel_store_failed(c, r);
+	tell_progress(c);
 	configs_due(c);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "changes.h"
 #include "guesses.h"
 #include "log.h"
 #include "server.h"
@@ -289,6 +290,8 @@ static int enrol(struct channel *c, uint64_t sequence, const struct enrol_reques
 		return channel_store_failed(c, r);
 	if (r > 0)
 		return refuse(c, sequence, (enum nack_code)r, request->token);
+	changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
+	changes_tell(c->server, CHANGE_TOKENS, client.token);
 	if (client.state == CLIENT_PENDING)
 		return answer_pending(c, &client, address);
 	r = answer_enrolled(c, &client);

@@ -11,6 +11,7 @@
 #include "admin/control.h"
 #include "agent.h"
 #include "beats.h"
+#include "changes.h"
 #include "channel.h"
 #include "configs.h"
 #include "enrol.h"
@@ -248,6 +249,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = open_store(s);
 	if (r >= 0)
+		r = changes_start(s);
+	if (r >= 0)
 		r = release_load(&s->config, &s->keys, s->started, &s->release);
 	if (r >= 0)
 		r = tls_context_new(&s->keys.tls, &s->tls);
@@ -297,6 +300,7 @@ static void stop(struct server *s)
 	s->beats = beats_free(s->beats);
 	s->deadlines = deadlines_free(s->deadlines);
 	s->poller = poller_free(s->poller);
+	changes_stop(s);
 	SSL_CTX_free(s->tls);
 	release_clear(&s->release);
 	s->store = store_close(s->store);

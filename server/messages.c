@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "agent.h"
+#include "changes.h"
 #include "lib/msg.h"
 #include "log.h"
 #include "outlet.h"
@@ -17,7 +18,7 @@
 int messages_take(struct channel *c, const struct message *m)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
-	const struct server *s = c->server;
+	struct server *s = c->server;
 	struct msg msg;
 
 	int r = msg_decode(m->body, m->len, &msg);
@@ -36,8 +37,10 @@ int messages_take(struct channel *c, const struct message *m)
 	if (r < 0)
 		return channel_store_failed(c, r);
 	c->unacknowledged = m->sequence;
-	if (r == 0)
+	if (r == 0) {
 		outlet_wake(s);
+		changes_tell_client(s, CHANGE_MESSAGES, c->id);
+	}
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "turn.h"
 
+struct changes;   /* changes.h: who is told of what happens */
 struct channels;  /* channel.h: the connected machines */
 struct guesses;   /* guesses.h: the rate limit on wrong tokens */
 struct deadlines; /* deadline.h: one timer for all connections */
@@ -29,6 +30,7 @@ struct server {
 	struct release release; /* the manifest and the files offered; release.h */
 	struct store *store;
 	struct turn *turn;
+	struct changes *changes; /* NULL: nobody is told */
 	SSL_CTX *tls;
 	struct channels *channels;
 	struct guesses *guesses;

@@ -141,6 +141,11 @@ int turn_enter(struct turn *t)
 	return 0;
 }
 
+bool turn_is_open(const struct turn *t)
+{
+	return t->open;
+}
+
 void turn_fail(struct turn *t)
 {
 	t->failed = true;

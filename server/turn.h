@@ -30,6 +30,8 @@ struct turn *turn_free(struct turn *t); /* commits what is open first */
 /* Opens the turn's transaction if it isn't. -EIO. */
 int turn_enter(struct turn *t) must_use;
 
+bool turn_is_open(const struct turn *t);
+
 /* The store has failed in this turn (-EIO, -ENOMEM): it will be rolled back instead of committed,
  * and what is held is dropped. */
 void turn_fail(struct turn *t);

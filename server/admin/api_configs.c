@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "../changes.h"
 #include "../configs.h"
 #include "answer.h"
 
@@ -103,6 +104,7 @@ static void push(struct api_call *c, struct config_spec *spec)
 		answer_store_error(c, r == -ENOENT ? -EIO : r, "configuration");
 		return;
 	}
+	changes_tell(c->server, CHANGE_CONFIGS, made.name);
 	configs_all_due(c->server);
 	answer_json(c, 201, revision_object(&made));
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sodium.h>
 
+#include "../changes.h"
 #include "../channel.h"
 #include "../log.h"
 #include "answer.h"
@@ -43,6 +44,7 @@ static void change(struct api_call *c, enum client_act act)
 	}
 	if (r > 0) {
 		log_change(c, &client);
+		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 		channels_tell(c->server->channels, &client);
 	}
 	answer_json(c, 200, client_object(c->server, &client));
@@ -110,6 +112,7 @@ void api_client_label(struct api_call *c)
 	}
 	if (r > 0) {
 		log_labels(c, &client);
+		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 		channels_due(c->server->channels, client.id);
 	}
 	answer_json(c, 200, client_object(c->server, &client));

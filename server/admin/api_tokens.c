@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../changes.h"
 #include "answer.h"
 #include "clients_json.h"
 #include "lib/text.h"
@@ -128,6 +129,7 @@ void api_token_create(struct api_call *c)
 		answer_store_error(c, r == -ENOENT ? -EIO : r, "token");
 		return;
 	}
+	changes_tell(c->server, CHANGE_TOKENS, record.id);
 	token_format(token, text);
 	object = token_object(&record);
 	if (object)
@@ -213,8 +215,10 @@ void api_token_revoke(struct api_call *c)
 	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !answer_may_write(c))
 		return;
 	r = store_token_revoke(c->server->store, c->id, c->actor, &t);
-	if (r < 0)
+	if (r < 0) {
 		answer_store_error(c, r, "token");
-	else
-		answer_json(c, 200, token_object(&t));
+		return;
+	}
+	changes_tell(c->server, CHANGE_TOKENS, t.id);
+	answer_json(c, 200, token_object(&t));
 }

@@ -91,7 +91,16 @@ static int append(struct store *s, struct audit_record *a)
 		NULL);
 	if (r == -EEXIST) /* an entry beyond the head: somebody has been at the database */
 		return -EIO;
-	return r < 0 ? r : db_run(s->db, &set_head, VALUES(value_bytes(a->hash, 32)), NULL);
+	r = r < 0 ? r : db_run(s->db, &set_head, VALUES(value_bytes(a->hash, 32)), NULL);
+	if (r == 0 && s->audited)
+		s->audited(s->audited_userdata);
+	return r;
+}
+
+void store_watch_audit(struct store *s, void (*added)(void *userdata), void *userdata)
+{
+	s->audited = added;
+	s->audited_userdata = userdata;
 }
 
 static char *clean(const char *text)

@@ -13,6 +13,8 @@ struct store {
 	struct db *db;
 	uint8_t *token_key; /* secret_alloc() memory */
 	struct clock clock;
+	void (*audited)(void *userdata); /* store_watch_audit() */
+	void *audited_userdata;
 };
 
 int store_open_at(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],

@@ -208,6 +208,8 @@ int store_audit_count(struct store *s, uint64_t *ret) must_use;
 /* Control characters and the like are escaped before they are stored. */
 int store_audit(struct store *s, const char *actor, const char *act, const char *object,
 	const char *detail) must_use;
+/* Called after each entry that is added here, inside its transaction; NULL: nobody any more. */
+void store_watch_audit(struct store *s, void (*added)(void *userdata), void *userdata);
 typedef int (*audit_visitor)(void *userdata, const struct audit_record *a);
 int store_audit_each(struct store *s, uint64_t after, uint32_t limit, audit_visitor visit,
 	void *userdata) must_use;

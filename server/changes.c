@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "changes.h"
+
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "lib/body.h"
+#include "log.h"
+#include "server.h"
+
+struct changes {
+	struct server *server;
+	struct watcher *first;
+	struct watcher *current; /* the next to be told, while changes are given out */
+	sd_event_source *idle;   /* armed by what is told outside of a turn */
+	struct held held;
+	size_t count, each[CHANGE_TOPICS]; /* entries; of each topic */
+	struct change pending[CHANGE_TOPICS * CHANGES_EACH];
+};
+
+const char *change_topic_name(enum change_topic topic)
+{
+	static const char *const names[] = {
+		[CHANGE_STATUS] = "status",
+		[CHANGE_TOKENS] = "tokens",
+		[CHANGE_CLIENTS] = "clients",
+		[CHANGE_CONFIGS] = "configs",
+		[CHANGE_RECEIPTS] = "receipts",
+		[CHANGE_MESSAGES] = "messages",
+		[CHANGE_AUDIT] = "audit",
+		[CHANGE_ACCESS] = "access",
+	};
+
+	return names[topic];
+}
+
+/* ---- giving out */
+
+/* A watcher that has come meanwhile is at the list's head, and gets what is told next. */
+static void give_out(struct changes *all)
+{
+	struct change list[COUNT(all->pending)];
+	size_t count = all->count;
+	struct watcher *w;
+
+	memcpy(list, all->pending, count * sizeof(list[0]));
+	all->count = 0;
+	memset(all->each, 0, sizeof(all->each));
+	if (count == 0)
+		return;
+	all->current = all->first;
+	while ((w = all->current) != NULL) {
+		all->current = w->next;
+		w->changed(w, list, count);
+	}
+}
+
+/* Who is connected is not in the store: that stays true after a turn that failed. */
+static void drop_undone(struct changes *all)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (all->pending[i].topic == CHANGE_STATUS)
+			all->pending[kept++] = all->pending[i];
+	all->count = kept;
+}
+
+static void on_release(struct held *h, bool committed)
+{
+	struct changes *all = (struct changes *)((char *)h - offsetof(struct changes, held));
+
+	if (!committed)
+		drop_undone(all);
+	give_out(all);
+}
+
+static int on_idle(sd_event_source *source, void *userdata)
+{
+	struct changes *all = userdata;
+
+	(void)source;
+	if (turn_is_open(all->server->turn))
+		turn_hold(all->server->turn, &all->held);
+	else
+		give_out(all);
+	return 0;
+}
+
+/* Without a turn, what comes together is given out together all the same. */
+static void arm(struct changes *all)
+{
+	if (turn_is_open(all->server->turn))
+		turn_hold(all->server->turn, &all->held);
+	else if (sd_event_source_set_enabled(all->idle, SD_EVENT_ONESHOT) < 0)
+		give_out(all);
+}
+
+/* ---- telling */
+
+/* Too many of a topic: all of them become one. */
+static void collapse(struct changes *all, enum change_topic topic)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (all->pending[i].topic != topic)
+			all->pending[kept++] = all->pending[i];
+	all->pending[kept++] = (struct change){ .topic = topic };
+	all->count = kept;
+	all->each[topic] = 1;
+}
+
+/* Told already: by itself, or as one of any. */
+static bool is_told(const struct changes *all, enum change_topic topic, const char *id)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct change *c = &all->pending[i];
+
+		if (c->topic == topic && (c->id[0] == '\0' || strcmp(c->id, id) == 0))
+			return true;
+	}
+	return false;
+}
+
+void changes_tell(struct server *s, enum change_topic topic, const char *id)
+{
+	struct changes *all = s->changes;
+	struct change *c;
+
+	if (!changes_watched(s))
+		return;
+	if (id == NULL || strlen(id) >= CHANGE_ID_SIZE)
+		id = "";
+	if (is_told(all, topic, id))
+		return;
+	if (id[0] == '\0' || all->each[topic] == CHANGES_EACH)
+		collapse(all, topic);
+	else {
+		c = &all->pending[all->count++];
+		c->topic = topic;
+		strcpy(c->id, id);
+		all->each[topic]++;
+	}
+	arm(all);
+}
+
+void changes_tell_client(struct server *s, enum change_topic topic, const uint8_t *client)
+{
+	char id[CLIENT_ID_TEXT_SIZE];
+
+	if (!changes_watched(s))
+		return;
+	changes_tell(s, topic, sodium_bin2hex(id, sizeof(id), client, CLIENT_ID_SIZE));
+}
+
+static void on_audit(void *userdata)
+{
+	changes_tell(userdata, CHANGE_AUDIT, NULL);
+}
+
+/* ---- watching */
+
+bool changes_watched(const struct server *s)
+{
+	return s->changes != NULL && s->changes->first != NULL;
+}
+
+void changes_watch(struct server *s, struct watcher *w)
+{
+	w->next = s->changes->first;
+	w->previous = &s->changes->first;
+	if (w->next != NULL)
+		w->next->previous = &w->next;
+	s->changes->first = w;
+}
+
+void changes_unwatch(struct server *s, struct watcher *w)
+{
+	if (w->previous == NULL)
+		return;
+	if (s->changes->current == w)
+		s->changes->current = w->next;
+	*w->previous = w->next;
+	if (w->next != NULL)
+		w->next->previous = w->previous;
+	w->next = NULL;
+	w->previous = NULL;
+}
+
+int changes_start(struct server *s)
+{
+	struct changes *all = calloc(1, sizeof(*all));
+	int r = all != NULL ? sd_event_add_defer(s->loop, &all->idle, on_idle, all) : -ENOMEM;
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(all->idle, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_source_set_priority(all->idle, SD_EVENT_PRIORITY_IDLE);
+	if (r < 0) {
+		if (all != NULL)
+			sd_event_source_unref(all->idle);
+		free(all);
+		return log_err(r, "cannot prepare the telling of changes");
+	}
+	all->server = s;
+	all->held.release = on_release;
+	s->changes = all;
+	store_watch_audit(s->store, on_audit, s);
+	return 0;
+}
+
+void changes_stop(struct server *s)
+{
+	if (s->changes == NULL)
+		return;
+	store_watch_audit(s->store, NULL, NULL);
+	turn_forget(&s->changes->held);
+	sd_event_source_disable_unref(s->changes->idle);
+	free(s->changes);
+	s->changes = NULL;
+}
