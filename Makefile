@@ -113,7 +113,7 @@ $(BUILD)/libmuster.a: $(call objects,$(LIB_C))
 
 LINK = $(CC) $(MUSTER_CFLAGS) $(CFLAGS) $(MUSTER_LDFLAGS) $(LDFLAGS) -o $@
 
-$(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(BUILD)/gen/installer_script.o $(BUILD)/libmuster.a
+$(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(BUILD)/gen/installer_script.o $(BUILD)/gen/openapi.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(SERVER_LINK)
 
 $(BUILD)/musterctl: $(call objects,$(CTL_C)) $(BUILD)/libmuster.a
@@ -151,6 +151,7 @@ $(BUILD)/gen/agent_unit.c: agent/muster-agent.service
 $(BUILD)/gen/apply_path.c: agent/muster-apply.path
 $(BUILD)/gen/apply_service.c: agent/muster-apply.service
 $(BUILD)/gen/installer_script.c: installer/installer.sh.in
+$(BUILD)/gen/openapi.c: server/admin/openapi.json
 $(BUILD)/gen/%.c:
 	@mkdir -p $(@D)
 	@{ echo '#include <stddef.h>'; \
@@ -172,7 +173,7 @@ AGENT_PARTS  := $(filter-out $(BUILD)/agent/main.o,$(call objects,$(AGENT_C)))
 ENROL_PARTS  := $(filter-out $(BUILD)/enrol/main.o,$(call objects,$(ENROL_C)))
 
 # A unit test named server-x, agent-x or enrol-x is linked with that program's modules as well.
-$(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(BUILD)/gen/installer_script.o
+$(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(BUILD)/gen/installer_script.o $(BUILD)/gen/openapi.o
 $(BUILD)/libagent.a: $(AGENT_PARTS)
 $(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o
 $(BUILD)/lib%.a:

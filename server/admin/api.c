@@ -15,6 +15,7 @@ struct route {
 
 static const struct route routes[] = {
 	{ HTTP_METHOD_GET, "/api/v1/status", api_status_show },
+	{ HTTP_METHOD_GET, "/api/v1/openapi.json", api_description },
 	{ HTTP_METHOD_POST, "/api/v1/tokens", api_token_create },
 	{ HTTP_METHOD_GET, "/api/v1/tokens", api_token_list },
 	{ HTTP_METHOD_GET, "/api/v1/tokens/{id}", api_token_show },
@@ -170,6 +171,15 @@ void api_handle(struct api_call *c)
 
 	if (route && read_body(c, body_max(route)))
 		route->handler(c);
+}
+
+bool api_route(size_t i, const char **ret_method, const char **ret_path)
+{
+	if (i >= COUNT(routes))
+		return false;
+	*ret_method = method_names[routes[i].method];
+	*ret_path = routes[i].path;
+	return true;
 }
 
 void *api_state(struct api_call *c, size_t size)

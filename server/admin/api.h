@@ -41,7 +41,11 @@ void *api_state(struct api_call *c, size_t size)
 	must_use;                      /* zeros; NULL: no memory, c->error set */
 void api_call_end(struct api_call *c); /* frees what belongs to the call, but not out */
 
+/* Route i as it is in the table; false: there are no more. For tests. */
+bool api_route(size_t i, const char **ret_method, const char **ret_path) must_use;
+
 /* The handlers, by their routes. */
+void api_description(struct api_call *c);
 void api_status_show(struct api_call *c);
 void api_token_create(struct api_call *c);
 void api_token_list(struct api_call *c);
