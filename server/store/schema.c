@@ -179,6 +179,12 @@ static const char *const steps[] = {
 	"  outlet {integer} NOT NULL"
 	") {strict};"
 	"INSERT INTO message_head (one, seq, outlet) VALUES (1, 0, 0);",
+
+	/* link: enum client_link. former, successor: ids in hex, or nothing. */
+	"ALTER TABLE client ADD COLUMN link {integer} NOT NULL DEFAULT 0;"
+	"ALTER TABLE client ADD COLUMN former TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE client ADD COLUMN successor TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX client_machine ON client(machine, successor, enrolled);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };
