@@ -88,7 +88,7 @@ PROGRAMS := $(BUILD)/muster-server $(BUILD)/musterctl $(BUILD)/muster-enrol $(BU
 CLIENTS  := $(BUILD)/clients/linux/$(ARCH)/muster-enrol $(BUILD)/clients/linux/$(ARCH)/muster-agent
 UNITS    := $(patsubst %.in,$(BUILD)/%,$(wildcard server/*.service.in server/*.socket.in))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_C))
-HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C))
+HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C)) $(BUILD)/tests/load/seed
 
 .PHONY: all objects deps demo check bench format lint install clean tests units
 all: $(PROGRAMS) $(CLIENTS) $(UNITS)
@@ -195,10 +195,13 @@ $(BUILD)/tests/helpers/peer: $(call objects,tests/helpers/peer.c $(PEER_C)) $(BU
 $(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 # The load generator, and the bare work that it is measured against.
-$(BUILD)/tests/load/muster-swarm: $(patsubst %,$(BUILD)/%.o,$(basename $(filter-out tests/load/limits.c,$(LOAD_C)))) \
+$(BUILD)/tests/load/muster-swarm: $(patsubst %,$(BUILD)/%.o,$(basename $(filter-out tests/load/limits.c tests/load/seed.c,$(LOAD_C)))) \
 	$(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 $(BUILD)/tests/load/limits: $(BUILD)/tests/load/limits.o $(BUILD)/tests/load/proc.o $(BUILD)/libserver.a $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
+# A database as months of work with many machines would leave it.
+$(BUILD)/tests/load/seed: $(BUILD)/tests/load/seed.o $(BUILD)/libserver.a $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 .SECONDARY:
 

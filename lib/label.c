@@ -161,19 +161,18 @@ static bool next_term(const char **text, struct term *ret)
 	return true;
 }
 
-/* A label without a value has the empty one. */
-static bool value_is(const char *label, const struct term *t)
+/* A label (len bytes) without a value has the empty one. */
+static bool value_is(const char *label, size_t len, const struct term *t)
 {
-	const char *value = label + t->key_len + (label[t->key_len] == '=');
+	size_t before = t->key_len + (len > t->key_len);
 
-	return strlen(value) == t->value_len && memcmp(value, t->value, t->value_len) == 0;
+	return len - before == t->value_len && memcmp(label + before, t->value, t->value_len) == 0;
 }
 
-static bool term_holds(const struct term *t, const struct labels *l)
+/* label: of the term's key, or NULL. */
+static bool term_holds(const struct term *t, const char *label, size_t len)
 {
-	const char *label = find_key(l, t->key, t->key_len);
-
-	return (label && (!t->value || value_is(label, t))) != t->differs;
+	return (label && (!t->value || value_is(label, len, t))) != t->differs;
 }
 
 int selector_check(const char *selector)
@@ -198,8 +197,44 @@ bool selector_matches(const char *selector, const struct labels *l)
 		return false;
 	if (strcmp(selector, "*") == 0)
 		return true;
-	while (*selector != '\0')
-		if (!next_term(&selector, &t) || !term_holds(&t, l))
+	while (*selector != '\0') {
+		const char *label = next_term(&selector, &t) ? find_key(l, t.key, t.key_len) : NULL;
+
+		if (!term_holds(&t, label, label ? strlen(label) : 0))
 			return false;
+	}
+	return true;
+}
+
+/* The label of that key in "a=1,b", and its length. */
+static const char *find_in_text(const char *labels, const struct term *t, size_t *ret_len)
+{
+	while (*labels) {
+		size_t len = strcspn(labels, ",");
+
+		*ret_len = len;
+		if (len >= t->key_len && memcmp(labels, t->key, t->key_len) == 0 &&
+			(len == t->key_len || labels[t->key_len] == '='))
+			return labels;
+		labels += len + (labels[len] == ',');
+	}
+	return NULL;
+}
+
+bool selector_matches_text(const char *selector, const char *labels)
+{
+	struct term t;
+
+	if (selector_check(selector) < 0)
+		return false;
+	if (strcmp(selector, "*") == 0)
+		return true;
+	while (*selector != '\0' && next_term(&selector, &t)) {
+		size_t len = 0;
+		const char *label = find_in_text(labels, &t, &len);
+
+		if (!term_holds(&t, label, len))
+			return false;
+	}
 	return true;
 }

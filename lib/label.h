@@ -41,5 +41,7 @@ void labels_join(const struct labels *l, char ret[static LABELS_TEXT_SIZE]);
 /* -EINVAL: malformed. */
 int selector_check(const char *selector) must_use;
 bool selector_matches(const char *selector, const struct labels *l);
+/* The same of labels_join()'s form as it is, without taking it apart: for many at once. */
+bool selector_matches_text(const char *selector, const char *labels);
 
 #endif

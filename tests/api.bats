@@ -152,6 +152,11 @@ has_message()
 	client=$(client_of web)
 	asks 200 GET /clients
 	asks 200 GET '/clients?label=role=web&state=enrolled&limit=1'
+	asks 200 GET '/clients?q=web&connected=yes&sort=-seen&limit=1'
+	jq -e '.clients | length == 1' <<<"$output"
+	asks 200 GET '/clients/count?label=role=web&q=web'
+	jq -e '.count == 1' <<<"$output"
+	is_refused 400 bad-parameter GET '/clients/count?connected=perhaps'
 	asks 200 GET "/clients/$client"
 	jq -e '.connected and .uptime > 0' <<<"$output"
 	asks 200 POST "/clients/$client/labels" '{"set":["site=bonn"],"remove":["role"]}'

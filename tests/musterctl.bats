@@ -191,6 +191,16 @@ new_token()
 	assert_output --partial 'selector'
 	run musterctl client list --state lost
 	assert_failure 2
+	run musterctl client list --search '1 2 3 4 5 6 7 8 9'
+	assert_failure 2
+	assert_output --partial 'words'
+	run musterctl client list --search "$(printf '%0129d' 0)"
+	assert_failure 2
+	run musterctl client list --connected perhaps
+	assert_failure 2
+	assert_output --partial 'yes or no'
+	run musterctl client list --sort labels
+	assert_failure 2
 	run musterctl audit list --last 0
 	assert_failure 2
 	run musterctl audit list --last 1 --all
@@ -311,6 +321,8 @@ new_token()
 	assert_output 235
 	run bash -c 'musterctl client list | wc -l'
 	assert_output 2346
+	run bash -c "musterctl client list --search 'M23 n=4' --connected no --sort -hostname --json | jq -r '.clients[].hostname' | xargs"
+	assert_output 'm2344 m234 m2334 m2324 m2314 m2304'
 }
 
 # Older SQLite has no unhex(): the same row by row.

@@ -21,6 +21,7 @@ static const struct route routes[] = {
 	{ HTTP_METHOD_GET, "/api/v1/tokens/{id}", api_token_show },
 	{ HTTP_METHOD_POST, "/api/v1/tokens/{id}/revoke", api_token_revoke },
 	{ HTTP_METHOD_GET, "/api/v1/clients", api_client_list },
+	{ HTTP_METHOD_GET, "/api/v1/clients/count", api_client_count },
 	{ HTTP_METHOD_GET, "/api/v1/clients/{id}", api_client_show },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/labels", api_client_label },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/approve", api_client_approve },

@@ -52,6 +52,7 @@ void api_token_list(struct api_call *c);
 void api_token_show(struct api_call *c);
 void api_token_revoke(struct api_call *c);
 void api_client_list(struct api_call *c);
+void api_client_count(struct api_call *c);
 void api_client_show(struct api_call *c);
 void api_client_label(struct api_call *c);
 void api_client_approve(struct api_call *c);

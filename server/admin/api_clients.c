@@ -28,7 +28,7 @@ json_t *client_object(const struct server *s, const struct client_record *r)
 	identity_public_to_text(r->identity, key);
 	pin_format(r->tls_pin, pin);
 	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
-			 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o}",
+			 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}",
 		"id", value_hex(r->id, sizeof(r->id)), "hostname",
 		value_said_or_null(r->facts.hostname), "labels", value_labels(&r->labels), "state",
 		client_state_name(r->state), "since", value_time(r->since ? r->since : r->enrolled),
@@ -38,9 +38,7 @@ json_t *client_object(const struct server *s, const struct client_record *r)
 		"kernel", value_said_or_null(r->facts.kernel), "arch",
 		value_said_or_null(r->facts.arch), "version", value_said_or_null(r->facts.version),
 		"uptime", uptime, "boot_id", boot_id(r), "machine",
-		value_hex(r->facts.machine, sizeof(r->facts.machine)), "key", key, "tls_pin", pin,
-		"replaces", value_said_or_null(r->link == LINK_REPLACES ? r->former : ""),
-		"replaced_by", value_said_or_null(r->successor));
+		value_hex(r->facts.machine, sizeof(r->facts.machine)), "key", key, "tls_pin", pin);
 }
 
 json_t *client_short_object(const struct server *s, const struct client_record *r)
@@ -87,41 +85,25 @@ void clients_answer(struct api_call *c, const struct client_filter *filter, json
 	page_endp(&l.page);
 }
 
-static bool read_state(struct api_call *c, const struct param *p, int *ret)
-{
-	*ret = -1;
-	if (!p->given)
-		return true;
-	for (int state = 0; state < CLIENT_REMOVED; state++)
-		if (strcmp(p->value, client_state_name((enum client_state)state)) == 0)
-			*ret = state;
-	if (*ret >= 0)
-		return true;
-	answer_refuse(c, 400, "bad-parameter",
-		"parameter 'state' must be enrolled, left, suspended, revoked, pending or "
-		"replaced");
-	return false;
-}
-
 void api_client_list(struct api_call *c)
 {
-	struct param params[] = { { .name = "label" }, { .name = "state" }, { .name = "after" },
+	struct param params[] = { WISH_PARAMS, { .name = "sort" }, { .name = "after" },
 		{ .name = "limit" } };
+	const struct param *sort = &params[WISHES], *after = sort + 1;
 	struct client_filter filter = { .scan = SCAN_MAX };
+	struct client_wish wish;
 	uint64_t limit;
 
-	if (!read_query(c, params, COUNT(params)) || !read_state(c, &params[1], &filter.state) ||
-		!read_number(c, &params[3], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+	if (!read_query(c, params, COUNT(params)) || !read_wish(c, params, &wish) ||
+		!read_number(c, after + 1, 1, PAGE_MAX, PAGE_DEFAULT, &limit))
 		return;
-	if (params[0].given && selector_check(params[0].value) < 0) {
-		answer_refuse(c, 400, "bad-parameter",
-			"parameter 'label': '%.200s' is not a selector: terms KEY, KEY=VALUE, "
-			"KEY!=VALUE or !KEY with commas between them, or *",
-			params[0].value);
+	if ((sort->given && strcmp(sort->value, "id") != 0) || *wish.text || wish.connected >= 0) {
+		clients_search(c, &wish, sort, after, limit);
 		return;
 	}
-	filter.selector = params[0].given ? params[0].value : NULL;
-	filter.after = params[2].given ? params[2].value : NULL;
+	filter.state = wish.state;
+	filter.selector = *wish.selector ? wish.selector : NULL;
+	filter.after = after->given ? after->value : NULL;
 	filter.limit = (uint32_t)limit;
 	clients_answer(c, &filter, NULL, client_object);
 }

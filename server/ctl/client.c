@@ -5,15 +5,16 @@
 
 #define ID_SHOWN 12 /* digits: enough to be unambiguous among millions */
 
-static bool connected(json_t *client)
+static bool by_name; /* the list; else in the order in which they come */
+
+static bool is_connected(json_t *client)
 {
 	return json_is_true(json_object_get(client, "connected"));
 }
 
 static bool is_over(const char *state)
 {
-	return strcmp(state, "left") == 0 || strcmp(state, "revoked") == 0 ||
-	       strcmp(state, "replaced") == 0;
+	return strcmp(state, "left") == 0 || strcmp(state, "revoked") == 0;
 }
 
 static void list_one(void *userdata, json_t *client)
@@ -24,17 +25,18 @@ static void list_one(void *userdata, json_t *client)
 	bool over = is_over(state);
 	scoped(freep) char *labels = labels_text(json_object_get(client, "labels"));
 
-	table_row(t, get(client, "hostname"));
+	if (by_name)
+		table_row(t, get(client, "hostname"));
 	table_addf(t, PAINT_NONE, "%.*s", ID_SHOWN, get(client, "id"));
 	table_add(t, get(client, "hostname"), PAINT_NONE);
 	table_add(t, state,
 		over                              ? PAINT_DIM
 		: strcmp(state, "suspended") == 0 ? PAINT_BAD
 						  : PAINT_NONE);
-	table_add(t, connected(client) ? "yes" : "no",
-		connected(client) ? PAINT_GOOD
-		: over            ? PAINT_DIM
-				  : PAINT_BAD);
+	table_add(t, is_connected(client) ? "yes" : "no",
+		is_connected(client) ? PAINT_GOOD
+		: over               ? PAINT_DIM
+				     : PAINT_BAD);
 	table_add(t, when(get(client, "last_hello"), "never", time), PAINT_NONE);
 	table_add(t, get(client, "address"), PAINT_NONE);
 	table_add(t, get(client, "os"), PAINT_NONE);
@@ -42,32 +44,49 @@ static void list_one(void *userdata, json_t *client)
 	table_add(t, labels ? labels : "", PAINT_NONE);
 }
 
+/* The options as parameters of the path. */
+static int filters(
+	struct ctl *c, int argc, char **argv, const char **ret_sort, char *path, size_t size)
+{
+	static const struct {
+		const char *option, *parameter;
+		size_t most;
+	} all[] = { { "sort", "sort", 20 }, { "label", "label", 1000 }, { "state", "state", 100 },
+		{ "search", "q", 128 }, { "connected", "connected", 20 } };
+	const char *values[COUNT(all)] = {};
+	struct option options[COUNT(all)];
+	int r;
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		options[i] =
+			(struct option){ all[i].option, OPTION_VALUE, { .value = &values[i] } };
+	r = options_only(c, options, COUNT(options), argc, argv, 0);
+	for (size_t i = 0; r == CTL_OK && i < COUNT(all); i++) {
+		if (values[i] && strlen(values[i]) > all[i].most)
+			return complain(CTL_USAGE, "--%s: this is longer than %zu characters",
+				all[i].option, all[i].most);
+		if (values[i])
+			request_add(path, size, all[i].parameter, values[i]);
+	}
+	*ret_sort = values[0];
+	return r;
+}
+
 int client_list(struct ctl *c, int argc, char **argv)
 {
 	static const char *const titles[] = { "ID", "HOSTNAME", "STATE", "CONNECTED", "LAST HELLO",
 		"ADDRESS", "OS", "VERSION", "LABELS" };
 	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
-	const char *label = NULL, *state = NULL;
-	const struct option options[] = {
-		{ "label", OPTION_VALUE, { .value = &label } },
-		{ "state", OPTION_VALUE, { .value = &state } },
-	};
+	const char *sort = NULL;
 	char path[4000] = "/api/v1/clients";
-	int r = options_only(c, options, COUNT(options), argc, argv, 0);
+	int r = filters(c, argc, argv, &sort, path, sizeof(path));
 
 	if (r != CTL_OK)
 		return r;
-	if (label && strlen(label) > 1000)
-		return complain(CTL_USAGE, "--label: this is longer than 1000 characters");
-	if (label)
-		request_add(path, sizeof(path), "label", label);
-	if (state && strlen(state) > 100)
-		return complain(CTL_USAGE, "--state: there is no such state");
-	if (state)
-		request_add(path, sizeof(path), "state", state);
+	by_name = !sort || strcmp(sort, "hostname") == 0;
 	r = request_list(c, path, "clients", list_one, &t);
 	if (r == CTL_OK && !c->json && t.count == 0)
-		fprintf(stderr, label || state ? "no such clients\n" : "no clients yet\n");
+		fputs(strchr(path, '?') ? "no such clients\n" : "no clients yet\n", stderr);
 	return r == CTL_OK ? table_print(c, &t) : r;
 }
 
@@ -84,14 +103,12 @@ static void print_client(struct ctl *c, json_t *client)
 	field(c, "Since", when_exactly(get(client, "since"), time));
 	if (*get(client, "reason"))
 		field(c, "Reason", get(client, "reason"));
-	field_painted(c, "Connected", connected(client) ? "yes" : "no",
-		connected(client) ? PAINT_GOOD : PAINT_NONE);
+	field_painted(c, "Connected", is_connected(client) ? "yes" : "no",
+		is_connected(client) ? PAINT_GOOD : PAINT_NONE);
 	field(c, "Address", get(client, "address"));
 	field(c, "Labels", labels ? labels : "");
 	field(c, "Enrolled", when_exactly(get(client, "enrolled"), time));
 	field(c, "Token", get(client, "token"));
-	field(c, "Replaces", get(client, "replaces"));
-	field(c, "Replaced by", get(client, "replaced_by"));
 	field(c, "Last HELLO", *hello ? when_exactly(hello, time) : "never");
 	if (json_is_integer(uptime))
 		field(c, "Uptime", lasting(json_integer_value(uptime), time));

@@ -18,7 +18,10 @@ static const struct command commands[] = {
 	{ "token", "revoke", "ID", "nobody can enrol with it any more", token_revoke },
 	{ "installer", NULL, "[--token TOKEN|-] [--embed]",
 		"the script that enrols a machine, on standard output", installer },
-	{ "client", "list", "[--label SELECTOR] [--state STATE]", "the machines", client_list },
+	{ "client", "list",
+		"[--search TEXT] [--label SELECTOR] [--state STATE] [--connected yes|no]\n"
+		"              [--sort [-]hostname|enrolled|seen]",
+		"the machines", client_list },
 	{ "client", "show", "ID", "everything known of one machine", client_show },
 	{ "client", "label", "ID [LABEL | -KEY]...", "give a machine labels, or take some from it",
 		client_label },

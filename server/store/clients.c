@@ -7,9 +7,13 @@
 #include "internal.h"
 #include "lib/secret.h"
 
+#define CLIENT_COLUMNS                                                                             \
+	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
+	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason"
+
 static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
-				   ") VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
-				   " $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '')" };
+				   ", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
+				   " $8, $9, $10, $11, $12, $13, $14, 0, '', $16)" };
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
 static const struct sql by_identity = { "SELECT " CLIENT_COLUMNS
@@ -23,13 +27,20 @@ static const struct sql list_of_token = { "SELECT " CLIENT_COLUMNS
 					  " FROM client WHERE token = $4 AND id > $1"
 					  " AND ($2 < 0 OR state = $2) ORDER BY id LIMIT $3" };
 static const struct sql count = { "SELECT count(*) FROM client WHERE state = $1" };
+/* Nearly every HELLO says what the last one said: then only the index on its time changes. */
+static const struct sql hello_again = {
+	"UPDATE client SET last_hello = $2, uptime = $3 WHERE id = $1 AND state IN (0, 2)"
+	" AND boot_id = $4 AND address = $5 AND hostname = $6 AND os = $7 AND kernel = $8"
+	" AND arch = $9 AND version = $10 AND machine = $11"
+};
 static const struct sql hello = {
 	"UPDATE client SET last_hello = $2, uptime = $3, boot_id = $4, address = $5,"
-	" hostname = $6, os = $7, kernel = $8, arch = $9, version = $10, machine = $11"
-	" WHERE id = $1 AND state IN (0, 2)"
+	" hostname = $6, os = $7, kernel = $8, arch = $9, version = $10, machine = $11,"
+	" find = CASE WHEN length(labels) <= 800 THEN labels || '|' || $6 || '|' || $5"
+	" ELSE '' END WHERE id = $1 AND state IN (0, 2)"
 };
 static const struct sql leave = { "UPDATE client SET state = 1, state_since = $2, state_reason = ''"
-				  " WHERE id = $1 AND state IN (0, 2, 5)" };
+				  " WHERE id = $1 AND state IN (0, 2)" };
 static const struct sql delete = { "DELETE FROM client WHERE id = $1" };
 
 const char *client_state_name(enum client_state state)
@@ -40,7 +51,6 @@ const char *client_state_name(enum client_state state)
 		[CLIENT_SUSPENDED] = "suspended",
 		[CLIENT_REVOKED] = "revoked",
 		[CLIENT_PENDING] = "pending",
-		[CLIENT_REPLACED] = "replaced",
 		[CLIENT_REMOVED] = "removed",
 	};
 
@@ -61,7 +71,7 @@ static void facts(struct rows *rows, int column, struct facts *ret)
 
 static int record(struct rows *rows, struct client_record *ret)
 {
-	uint64_t state = rows_integer(rows, 3), link = rows_integer(rows, 19);
+	uint64_t state = rows_integer(rows, 3);
 	bool whole;
 
 	*ret = (struct client_record){
@@ -70,7 +80,6 @@ static int record(struct rows *rows, struct client_record *ret)
 		.enrolled = rows_integer(rows, 6),
 		.last_hello = rows_integer(rows, 7),
 		.uptime = rows_integer(rows, 8),
-		.link = link <= LINK_REPLACES ? (enum client_link)link : LINK_NONE,
 	};
 	whole = rows_bytes(rows, 0, ret->id, sizeof(ret->id));
 	whole = rows_bytes(rows, 1, ret->identity, sizeof(ret->identity)) && whole;
@@ -80,12 +89,10 @@ static int record(struct rows *rows, struct client_record *ret)
 	rows_text(rows, 10, ret->address, sizeof(ret->address));
 	facts(rows, 11, &ret->facts);
 	rows_text(rows, 18, ret->reason, sizeof(ret->reason));
-	rows_text(rows, 20, ret->former, sizeof(ret->former));
-	rows_text(rows, 21, ret->successor, sizeof(ret->successor));
 	return whole && labels_split(rows_view(rows, 4), &ret->labels) == 0 ? 0 : -EIO;
 }
 
-int client_one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
+static int one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct client_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
@@ -105,7 +112,7 @@ int client_one(struct store *s, const struct sql *sql, const struct value *value
 int store_client_by_id(
 	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], struct client_record *ret)
 {
-	int r = client_one(s, &by_id, VALUES(value_bytes(id, CLIENT_ID_SIZE)), ret);
+	int r = one(s, &by_id, VALUES(value_bytes(id, CLIENT_ID_SIZE)), ret);
 
 	return r == -ENOENT ? removed_by_id(s, id, ret) : r;
 }
@@ -113,7 +120,7 @@ int store_client_by_id(
 int store_client_by_pin(
 	struct store *s, const uint8_t tls_pin[static PIN_SIZE], struct client_record *ret)
 {
-	int r = client_one(s, &by_pin, VALUES(value_bytes(tls_pin, PIN_SIZE)), ret);
+	int r = one(s, &by_pin, VALUES(value_bytes(tls_pin, PIN_SIZE)), ret);
 
 	return r == -ENOENT ? removed_by_pin(s, tls_pin, ret) : r;
 }
@@ -121,7 +128,7 @@ int store_client_by_pin(
 static int by_key(
 	struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE], struct client_record *ret)
 {
-	return client_one(s, &by_identity, VALUES(value_bytes(identity, PUBLIC_KEY_SIZE)), ret);
+	return one(s, &by_identity, VALUES(value_bytes(identity, PUBLIC_KEY_SIZE)), ret);
 }
 
 /* Up to 32 hex digits as the first digits of an id, the others being fill. -ENOENT: not digits. */
@@ -149,7 +156,7 @@ int store_client_get(struct store *s, const char *id_or_prefix, struct client_re
 		r = fill_id(id_or_prefix, 'f', last);
 	if (r < 0)
 		return r;
-	return client_one(s, &by_range,
+	return one(s, &by_range,
 		VALUES(value_bytes(first, sizeof(first)), value_bytes(last, sizeof(last))), ret);
 }
 
@@ -216,9 +223,10 @@ static int add(struct store *s, const struct enrol_request *e, const struct toke
 {
 	static const uint8_t no_boot[16];
 	const struct facts *f = &e->facts;
-	char labels[LABELS_TEXT_SIZE];
+	char labels[LABELS_TEXT_SIZE], find[FIND_SIZE];
 
 	labels_join(&t->labels, labels);
+	client_find(labels, f->hostname, address, find);
 	return db_run(s->db, &insert,
 		VALUES(value_bytes(id, CLIENT_ID_SIZE), value_bytes(e->identity, PUBLIC_KEY_SIZE),
 			value_bytes(e->tls_pin, PIN_SIZE), value_text(labels), value_text(t->id),
@@ -226,7 +234,8 @@ static int add(struct store *s, const struct enrol_request *e, const struct toke
 			value_text(address), value_text(f->hostname), value_text(f->os),
 			value_text(f->kernel), value_text(f->arch), value_text(f->version),
 			value_bytes(f->machine, sizeof(f->machine)),
-			value_integer(t->approve ? CLIENT_PENDING : CLIENT_ENROLLED)),
+			value_integer(t->approve ? CLIENT_PENDING : CLIENT_ENROLLED),
+			value_text(find)),
 		NULL);
 }
 
@@ -265,7 +274,7 @@ static int refusal(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE])
 
 /* Within the savepoint. 0: enrolled; a nack code: to be undone. */
 static int enrol(struct store *s, const struct enrol_request *e, const char *address,
-	const uint8_t hash[static TOKEN_HASH_SIZE], struct client_record *ret)
+	const uint8_t hash[static TOKEN_HASH_SIZE])
 {
 	struct token_record t;
 	uint8_t id[CLIENT_ID_SIZE];
@@ -285,7 +294,7 @@ static int enrol(struct store *s, const struct enrol_request *e, const char *add
 		return NACK_KEY_KNOWN;
 	if (r == 0)
 		r = audit_client(s, id, "client.enrol", t.id, e->facts.hostname, address);
-	return r < 0 ? r : by_key(s, e->identity, ret);
+	return r;
 }
 
 /* It has never said HELLO, and nothing was done about it but to approve it. */
@@ -331,14 +340,14 @@ int store_client_enrol(struct store *s, const struct enrol_request *e, const cha
 	r = db_savepoint(s->db);
 	if (r < 0)
 		return r;
-	done = enrol(s, e, address, hash, ret);
-	if (done == 0)
-		done = link_former(s, ret);
+	done = enrol(s, e, address, hash);
 	if (done < 0)
 		return done; /* the whole turn goes */
 	r = done > 0 ? db_rollback_to(s->db) : db_release(s->db);
 	if (r == 0 && done == NACK_TOKEN_EXPIRED)
 		r = store_save_clock(s); /* once told, it must be true for ever */
+	if (r == 0 && done == 0)
+		r = by_key(s, e->identity, ret);
 	return r < 0 ? r : done;
 }
 
@@ -367,15 +376,17 @@ int store_client_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
 	const struct hello *h, const char *address)
 {
 	const struct facts *f = &h->facts;
+	const struct value values[] = { value_bytes(id, CLIENT_ID_SIZE),
+		value_integer(store_now(s)), value_integer(h->uptime),
+		value_bytes(h->boot_id, sizeof(h->boot_id)), value_text(address),
+		value_text(f->hostname), value_text(f->os), value_text(f->kernel),
+		value_text(f->arch), value_text(f->version),
+		value_bytes(f->machine, sizeof(f->machine)) };
 	uint64_t changed = 0;
-	int r = db_run(s->db, &hello,
-		VALUES(value_bytes(id, CLIENT_ID_SIZE), value_integer(store_now(s)),
-			value_integer(h->uptime), value_bytes(h->boot_id, sizeof(h->boot_id)),
-			value_text(address), value_text(f->hostname), value_text(f->os),
-			value_text(f->kernel), value_text(f->arch), value_text(f->version),
-			value_bytes(f->machine, sizeof(f->machine))),
-		&changed);
+	int r = db_run(s->db, &hello_again, values, COUNT(values), &changed);
 
+	if (r == 0 && changed == 0)
+		r = db_run(s->db, &hello, values, COUNT(values), &changed);
 	return r < 0 ? r : changed == 1 ? 0 : -ENOENT;
 }
 
@@ -387,8 +398,6 @@ static int withdraw(struct store *s, const struct client_record *c)
 
 	if (r == 0 && changed != 1)
 		r = -EIO;
-	if (r == 0)
-		r = link_undo(s, c);
 	if (r == 0)
 		r = token_unspend(s, c->token);
 	return r < 0 ? r
@@ -405,8 +414,7 @@ int store_client_leave(
 	if (r < 0)
 		return r;
 	*ret_withdrawn = is_new(&c);
-	if (!*ret_withdrawn && c.state != CLIENT_ENROLLED && c.state != CLIENT_SUSPENDED &&
-		c.state != CLIENT_REPLACED)
+	if (!*ret_withdrawn && c.state != CLIENT_ENROLLED && c.state != CLIENT_SUSPENDED)
 		return 0;
 	r = db_savepoint(s->db);
 	if (r == 0 && *ret_withdrawn)

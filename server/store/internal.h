@@ -35,19 +35,6 @@ int token_unspend(struct store *s, const char *id) must_use;
 int token_by_hash(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE],
 	struct token_record *ret) must_use;
 
-#define CLIENT_COLUMNS                                                                             \
-	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
-	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason,"       \
-	" link, former, successor"
-/* The only row of a SELECT of these columns. -ENOENT, -ENOTUNIQ. */
-int client_one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
-	struct client_record *ret) must_use;
-
-/* Of a new client: is there an earlier one of its machine? Then it's LINK_MAYBE. */
-int link_former(struct store *s, struct client_record *c) must_use;
-/* The client has never been: what it replaced is as it was. */
-int link_undo(struct store *s, const struct client_record *c) must_use;
-
 /* Of a client that has been removed its keys are left. -ENOENT. The records have nothing but id,
  * keys, state, since and reason. */
 int removed_by_id(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
@@ -57,6 +44,14 @@ int removed_by_pin(struct store *s, const uint8_t tls_pin[static PIN_SIZE],
 /* 1: one of these keys was a removed client's; 0. */
 int removed_has_key(struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE],
 	const uint8_t tls_pin[static PIN_SIZE]) must_use;
+
+/* What client.find has, for the narrow index of search.h: "LABELS|HOSTNAME|ADDRESS" (no label has a
+ * "|" in it), or "" if the labels are too long for an index. Whatever changes one of the three
+ * changes it too. */
+#define FIND_LABELS 800
+#define FIND_SIZE   1024
+void client_find(
+	const char *labels, const char *hostname, const char *address, char ret[static FIND_SIZE]);
 
 /* "2026-11-22T01:02:03Z", 21 bytes with the NUL; "never" for 0. */
 #define TIME_TEXT_SIZE 21

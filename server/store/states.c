@@ -23,7 +23,7 @@ static const struct sql buried_keys = {
 	"SELECT count(*) FROM removed WHERE identity = $1 OR tls_pin = $2"
 };
 
-static const struct sql set_labels = { "UPDATE client SET labels = $2 WHERE id = $1" };
+static const struct sql set_labels = { "UPDATE client SET labels = $2, find = $3 WHERE id = $1" };
 
 #define BIT(state) (1u << (state))
 
@@ -33,16 +33,15 @@ static const struct {
 	unsigned from; /* BIT of every state in which it may be done */
 	enum client_state to;
 } acts[] = {
-	[CLIENT_SUSPEND] = { "client.suspend", BIT(CLIENT_ENROLLED) | BIT(CLIENT_REPLACED),
-		CLIENT_SUSPENDED },
+	[CLIENT_SUSPEND] = { "client.suspend", BIT(CLIENT_ENROLLED), CLIENT_SUSPENDED },
 	[CLIENT_RESUME] = { "client.resume", BIT(CLIENT_SUSPENDED), CLIENT_ENROLLED },
 	[CLIENT_REVOKE] = { "client.revoke",
 		BIT(CLIENT_ENROLLED) | BIT(CLIENT_LEFT) | BIT(CLIENT_SUSPENDED) |
-			BIT(CLIENT_PENDING) | BIT(CLIENT_REPLACED),
+			BIT(CLIENT_PENDING),
 		CLIENT_REVOKED },
 	[CLIENT_REMOVE] = { "client.remove",
 		BIT(CLIENT_ENROLLED) | BIT(CLIENT_LEFT) | BIT(CLIENT_SUSPENDED) |
-			BIT(CLIENT_REVOKED) | BIT(CLIENT_PENDING) | BIT(CLIENT_REPLACED),
+			BIT(CLIENT_REVOKED) | BIT(CLIENT_PENDING),
 		CLIENT_REMOVED },
 	[CLIENT_APPROVE] = { "client.approve", BIT(CLIENT_PENDING), CLIENT_ENROLLED },
 	[CLIENT_REFUSE] = { "client.refuse", BIT(CLIENT_PENDING), CLIENT_REVOKED },
@@ -171,7 +170,7 @@ static int audit_labels(
 int store_client_label(struct store *s, const char *id_or_prefix, const struct labels *labels,
 	const char *actor, struct client_record *ret)
 {
-	char text[LABELS_TEXT_SIZE];
+	char text[LABELS_TEXT_SIZE], find[FIND_SIZE];
 	int r = store_client_get(s, id_or_prefix, ret);
 
 	if (r < 0)
@@ -179,8 +178,10 @@ int store_client_label(struct store *s, const char *id_or_prefix, const struct l
 	if (memcmp(&ret->labels, labels, sizeof(*labels)) == 0)
 		return 0;
 	labels_join(labels, text);
+	client_find(text, ret->facts.hostname, ret->address, find);
 	r = db_run(s->db, &set_labels,
-		VALUES(value_bytes(ret->id, sizeof(ret->id)), value_text(text)), NULL);
+		VALUES(value_bytes(ret->id, sizeof(ret->id)), value_text(text), value_text(find)),
+		NULL);
 	if (r == 0)
 		r = audit_labels(s, ret, text, actor);
 	ret->labels = *labels;

@@ -162,12 +162,15 @@ static void selectors_match_what_they_say(void **state)
 		{ "rol", false },
 	};
 	struct labels l;
+	char text[LABELS_TEXT_SIZE];
 
 	(void)state;
 	assert_int_equal(labels_split("role=web,site=zrh,canary", &l), 0);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		assert_int_equal(selector_check(cases[i].selector), 0);
 		assert_int_equal(selector_matches(cases[i].selector, &l), cases[i].matches);
+		labels_join(&l, text);
+		assert_int_equal(selector_matches_text(cases[i].selector, text), cases[i].matches);
 	}
 }
 
@@ -183,6 +186,7 @@ static void malformed_selectors_are_refused_and_match_nobody(void **state)
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		assert_int_equal(selector_check(bad[i]), -EINVAL);
 		assert_false(selector_matches(bad[i], &l));
+		assert_false(selector_matches_text(bad[i], ""));
 	}
 	for (size_t i = 0; i < sizeof longer; i++)
 		longer[i] = i % 2 ? ',' : 'a';

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* Clients looked for and counted: through all of them, in steps that hold nobody up. */
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "../channel.h"
+#include "clients_json.h"
+#include "lib/text.h"
+
+#define STEP_ROWS 2000 /* looked at in one step: about a millisecond */
+
+/* ---- what is asked for */
+
+static bool read_state(struct api_call *c, const struct param *p, int *ret)
+{
+	*ret = -1;
+	if (!p->given)
+		return true;
+	for (int state = 0; state < CLIENT_REMOVED; state++)
+		if (strcmp(p->value, client_state_name((enum client_state)state)) == 0)
+			*ret = state;
+	if (*ret >= 0)
+		return true;
+	answer_refuse(c, 400, "bad-parameter",
+		"parameter 'state' must be enrolled, left, suspended, revoked or pending");
+	return false;
+}
+
+static bool read_selector(struct api_call *c, const struct param *p, char ret[static SELECTOR_SIZE])
+{
+	snprintf(ret, SELECTOR_SIZE, "%s", p->value);
+	if (!p->given || selector_check(p->value) == 0)
+		return true;
+	answer_refuse(c, 400, "bad-parameter",
+		"parameter 'label': '%.200s' is not a selector: terms KEY, KEY=VALUE, "
+		"KEY!=VALUE or !KEY with commas between them, or *",
+		p->value);
+	return false;
+}
+
+static bool read_words(struct api_call *c, const struct param *p, char ret[static SEARCH_SIZE])
+{
+	size_t words = 0;
+
+	for (const char *at = p->value; *at; at++)
+		words += *at != ' ' && (at == p->value || at[-1] == ' ');
+	snprintf(ret, SEARCH_SIZE, "%.*s", SEARCH_SIZE - 1, p->value);
+	if (strlen(p->value) < SEARCH_SIZE && words <= SEARCH_WORDS)
+		return true;
+	answer_refuse(c, 400, "bad-parameter",
+		"parameter 'q' may have %d words, and %d bytes in all", SEARCH_WORDS,
+		SEARCH_SIZE - 1);
+	return false;
+}
+
+static bool read_connected(struct api_call *c, const struct param *p, int *ret)
+{
+	*ret = !p->given ? -1 : strcmp(p->value, "yes") == 0;
+	if (*ret != 0 || strcmp(p->value, "no") == 0)
+		return true;
+	answer_refuse(c, 400, "bad-parameter", "parameter 'connected' must be yes or no");
+	return false;
+}
+
+bool read_wish(struct api_call *c, const struct param *params, struct client_wish *ret)
+{
+	return read_selector(c, &params[WISH_LABEL], ret->selector) &&
+	       read_state(c, &params[WISH_STATE], &ret->state) &&
+	       read_words(c, &params[WISH_TEXT], ret->text) &&
+	       read_connected(c, &params[WISH_CONNECTED], &ret->connected);
+}
+
+/* ---- looking */
+
+struct search {
+	struct client_wish wish;
+	struct client_search asked;
+	struct client_place place;
+	size_t limit, found;
+	bool more;
+	struct client_place places[PAGE_MAX];
+};
+
+static struct search *start(struct api_call *c, const struct client_wish *wish)
+{
+	struct search *s = api_state(c, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->wish = *wish;
+	s->asked.state = wish->state;
+	s->asked.selector = *wish->selector ? s->wish.selector : NULL;
+	s->asked.text = s->wish.text;
+	return s;
+}
+
+static bool is_meant(const struct api_call *c, const struct client_sight *sight)
+{
+	const struct search *s = c->state;
+
+	return s->wish.connected < 0 ||
+	       s->wish.connected == channels_connected(c->server->channels, sight->place->id);
+}
+
+/* One more than the limit is looked for, to know whether there is more. */
+static int take(void *userdata, const struct client_sight *sight)
+{
+	struct api_call *c = userdata;
+	struct search *s = c->state;
+
+	if (!is_meant(c, sight))
+		return 0;
+	if (s->found == s->limit) {
+		s->more = true;
+		return 1;
+	}
+	s->places[s->found++] = *sight->place;
+	return 0;
+}
+
+/* ---- places, as "next" says them: what it is ordered by, in hex, a dot, the id */
+
+#define PLACE_SIZE (2 * 65 + 1 + CLIENT_ID_TEXT_SIZE)
+
+static void place_text(const struct client_place *p, char ret[static PLACE_SIZE])
+{
+	char key[2 * sizeof(p->key) + 1], id[CLIENT_ID_TEXT_SIZE];
+
+	sodium_bin2hex(key, sizeof(key), (const uint8_t *)p->key, strlen(p->key));
+	sodium_bin2hex(id, sizeof(id), p->id, sizeof(p->id));
+	snprintf(ret, PLACE_SIZE, "%s.%s", key, id);
+}
+
+static int read_place(const char *text, struct client_place *ret)
+{
+	size_t dot = strcspn(text, "."), len = 0, id_len = 0;
+
+	*ret = (struct client_place){ .started = true };
+	if (text[dot] != '.' ||
+		sodium_hex2bin((uint8_t *)ret->key, sizeof(ret->key) - 1, text, dot, NULL, &len,
+			NULL) != 0 ||
+		sodium_hex2bin(ret->id, sizeof(ret->id), text + dot + 1, strlen(text + dot + 1),
+			NULL, &id_len, NULL) != 0)
+		return -EINVAL;
+	return strlen(ret->key) == len && text_utf8(ret->key, len) && id_len == sizeof(ret->id)
+		       ? 0
+		       : -EINVAL;
+}
+
+/* ---- a page */
+
+/* Whatever became of them since they were found. */
+static int add_found(struct api_call *c, struct page *page, size_t *ret_shown)
+{
+	const struct search *s = c->state;
+	struct client_record client;
+
+	for (*ret_shown = 0; *ret_shown < s->found;) {
+		int r = store_client_by_id(c->server->store, s->places[(*ret_shown)++].id, &client);
+
+		if (r == -ENOENT || (r == 0 && client.state == CLIENT_REMOVED))
+			continue;
+		if (r == 0)
+			r = page_add(page, client_object(c->server, &client));
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static void answer_page(struct api_call *c)
+{
+	struct search *s = c->state;
+	struct page page = {};
+	char next[PLACE_SIZE] = "";
+	size_t shown;
+	int r = add_found(c, &page, &shown);
+
+	if (shown < s->found || s->more)
+		place_text(&s->places[shown - 1], next);
+	if (r < 0 && page.error == 0)
+		answer_store_error(c, r, "client");
+	else
+		page_answer(c, &page, NULL, "clients", next);
+	page_endp(&page);
+}
+
+/* Also where the database's answer was an error: true if there is more to do. */
+static bool step(struct api_call *c, client_sighting visit, void (*answer)(struct api_call *c))
+{
+	struct search *s = c->state;
+	int r = store_client_search(c->server->store, &s->asked, &s->place, STEP_ROWS, visit, c);
+
+	if (r > 0 && !s->more)
+		return true;
+	if (r == -EINVAL)
+		answer_refuse(
+			c, 400, "bad-parameter", "parameter 'after' must be what 'next' has said");
+	else if (r < 0)
+		answer_store_error(c, r, "client");
+	else
+		answer(c);
+	return false;
+}
+
+static bool search_on(struct api_call *c)
+{
+	return step(c, take, answer_page);
+}
+
+static bool read_sort(struct api_call *c, const struct param *p, struct client_search *ret)
+{
+	static const char *const names[CLIENT_SORTS] = {
+		[SORT_HOSTNAME] = "hostname",
+		[SORT_ENROLLED] = "enrolled",
+		[SORT_SEEN] = "seen",
+	};
+
+	ret->descending = *p->value == '-';
+	for (size_t i = 0; i < COUNT(names); i++) {
+		ret->sort = (enum client_sort)i;
+		if (!p->given || strcmp(p->value + ret->descending, names[i]) == 0)
+			return true;
+	}
+	answer_refuse(c, 400, "bad-parameter",
+		"parameter 'sort' must be hostname, enrolled or seen, or one of these with - "
+		"before it; or id, without 'q' and 'connected'");
+	return false;
+}
+
+void clients_search(struct api_call *c, const struct client_wish *wish, const struct param *sort,
+	const struct param *after, uint64_t limit)
+{
+	struct search *s = start(c, wish);
+
+	if (!s || !read_sort(c, sort, &s->asked))
+		return;
+	if (after->given && read_place(after->value, &s->place) < 0) {
+		answer_refuse(
+			c, 400, "bad-parameter", "parameter 'after' must be what 'next' has said");
+		return;
+	}
+	s->limit = limit;
+	if (search_on(c))
+		c->step = search_on;
+}
+
+/* ---- counting */
+
+static int count_one(void *userdata, const struct client_sight *sight)
+{
+	struct search *s = ((struct api_call *)userdata)->state;
+
+	s->found += is_meant(userdata, sight);
+	return 0;
+}
+
+static void answer_count(struct api_call *c)
+{
+	const struct search *s = c->state;
+
+	answer_json(c, 200, json_pack("{s:I}", "count", (json_int_t)s->found));
+}
+
+static bool count_on(struct api_call *c)
+{
+	return step(c, count_one, answer_count);
+}
+
+void api_client_count(struct api_call *c)
+{
+	struct param params[] = { WISH_PARAMS };
+	struct client_wish wish;
+
+	if (!read_query(c, params, COUNT(params)) || !read_wish(c, params, &wish))
+		return;
+	if (start(c, &wish) && count_on(c))
+		c->step = count_on;
+}
