@@ -80,9 +80,12 @@ HOSTILE_C := $(wildcard tests/helpers/hostility/*.c)
 PEER_C   := $(wildcard tests/helpers/machine/*.c)
 LOAD_C   := $(wildcard tests/load/*.c)
 MAN      := $(wildcard man/*.[0-9])
+DASHBOARD := $(sort $(wildcard server/dashboard/*))
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 LLHTTP_O := $(if $(LLHTTP),$(patsubst %,$(BUILD)/llhttp/%.o,api http llhttp))
+
+SERVER_GEN := $(BUILD)/gen/installer_script.o $(BUILD)/gen/openapi.o $(BUILD)/gen/dashboard.o
 
 PROGRAMS := $(BUILD)/muster-server $(BUILD)/musterctl $(BUILD)/muster-enrol $(BUILD)/muster-agent
 CLIENTS  := $(BUILD)/clients/linux/$(ARCH)/muster-enrol $(BUILD)/clients/linux/$(ARCH)/muster-agent
@@ -113,7 +116,7 @@ $(BUILD)/libmuster.a: $(call objects,$(LIB_C))
 
 LINK = $(CC) $(MUSTER_CFLAGS) $(CFLAGS) $(MUSTER_LDFLAGS) $(LDFLAGS) -o $@
 
-$(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(BUILD)/gen/installer_script.o $(BUILD)/gen/openapi.o $(BUILD)/libmuster.a
+$(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(SERVER_GEN) $(BUILD)/libmuster.a
 	$(LINK) $^ $(SERVER_LINK)
 
 $(BUILD)/musterctl: $(call objects,$(CTL_C)) $(BUILD)/libmuster.a
@@ -152,6 +155,20 @@ $(BUILD)/gen/apply_path.c: agent/muster-apply.path
 $(BUILD)/gen/apply_service.c: agent/muster-apply.service
 $(BUILD)/gen/installer_script.c: installer/installer.sh.in
 $(BUILD)/gen/openapi.c: server/admin/openapi.json
+
+# All of the dashboard's files in one table (server/admin/pages.h). The folder is newer when one of them is gone.
+$(BUILD)/gen/dashboard.c: server/dashboard $(DASHBOARD)
+	@mkdir -p $(@D)
+	@{ echo '#include "server/admin/pages.h"'; n=0; rows=; \
+	for f in $(DASHBOARD); do \
+		echo "static const unsigned char file$$n[] = {"; od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo '0x00};'; \
+		sum=$$(sha256sum <$$f); \
+		rows+="{ \"$${f##*/}\", \"\\\"$${sum:0:32}\\\"\", file$$n, sizeof(file$$n) - 1 },"; \
+		n=$$((n + 1)); \
+	done; \
+	echo "const struct pages_file pages_files[] = { $$rows };"; \
+	echo "const size_t pages_files_count = $$n;"; } >$@
+
 $(BUILD)/gen/%.c:
 	@mkdir -p $(@D)
 	@{ echo '#include <stddef.h>'; \
@@ -160,7 +177,7 @@ $(BUILD)/gen/%.c:
 	echo 'const size_t $*_len = sizeof($*) - 1;'; } >$@
 
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
-	$(CC) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
+	$(CC) $(MUSTER_CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/%: %.in
 	@mkdir -p $(@D)
@@ -173,7 +190,7 @@ AGENT_PARTS  := $(filter-out $(BUILD)/agent/main.o,$(call objects,$(AGENT_C)))
 ENROL_PARTS  := $(filter-out $(BUILD)/enrol/main.o,$(call objects,$(ENROL_C)))
 
 # A unit test named server-x, agent-x or enrol-x is linked with that program's modules as well.
-$(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(BUILD)/gen/installer_script.o $(BUILD)/gen/openapi.o
+$(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(SERVER_GEN)
 $(BUILD)/libagent.a: $(AGENT_PARTS)
 $(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o
 $(BUILD)/lib%.a:

@@ -165,18 +165,44 @@ static int list_one(void *userdata, const struct token_record *t)
 	return r < 0 ? r : 0;
 }
 
+/* What is asked for by name: one of two words, or nothing. */
+static bool read_word(struct api_call *c, const struct param *p, const char *word, bool *ret)
+{
+	*ret = p->given;
+	if (!p->given || strcmp(p->value, word) == 0)
+		return true;
+	answer_refuse(c, 400, "bad-parameter", "parameter '%s' can only be '%s'", p->name, word);
+	return false;
+}
+
 void api_token_list(struct api_call *c)
 {
-	struct param params[] = { { .name = "after" }, { .name = "limit" } };
+	enum { AFTER, LIMIT, ORDER, STATE };
+	struct param params[] = { [AFTER] = { .name = "after" },
+		[LIMIT] = { .name = "limit" },
+		[ORDER] = { .name = "order" },
+		[STATE] = { .name = "state" } };
 	struct listing l = {};
+	bool newest, live;
 	uint64_t limit;
 	int r;
 
 	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		!read_number(c, &params[LIMIT], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+		!read_word(c, &params[ORDER], "newest", &newest) ||
+		!read_word(c, &params[STATE], "live", &live))
 		return;
+	if (live && !newest) {
+		answer_refuse(c, 400, "bad-parameter", "'state' is only for order=newest");
+		return;
+	}
 	l.limit = limit;
-	r = store_token_each(c->server->store, params[0].value, (uint32_t)limit + 1, list_one, &l);
+	if (newest)
+		r = store_token_newest(c->server->store, params[AFTER].value, live,
+			(uint32_t)limit + 1, list_one, &l);
+	else
+		r = store_token_each(
+			c->server->store, params[AFTER].value, (uint32_t)limit + 1, list_one, &l);
 	if (r < 0 && l.page.error == 0)
 		answer_store_error(c, r, "token");
 	else

@@ -193,6 +193,9 @@ static const char *const steps[] = {
 	"CREATE INDEX config_refused_time ON config_refused(time);"
 	"CREATE INDEX token_expires ON token(expires);"
 	"CREATE INDEX audit_object ON audit(object, seq);",
+
+	/* Tokens from the newest on. */
+	"CREATE INDEX token_created ON token(created, id);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

@@ -84,6 +84,10 @@ typedef int (*token_visitor)(
 /* By id; after: only ids above it, NULL: from the start; limit: at most that many, 0: all. */
 int store_token_each(struct store *s, const char *after, uint32_t limit, token_visitor visit,
 	void *userdata) must_use;
+/* The newest first; after: the last id seen, or "". live: only those that can still be used. An id
+ * that no token has ends the list. */
+int store_token_newest(struct store *s, const char *after, bool live, uint32_t limit,
+	token_visitor visit, void *userdata) must_use;
 int store_token_count_live(struct store *s, uint64_t *ret) must_use;
 
 /* ---- clients */

@@ -28,6 +28,13 @@ static const struct sql by_prefix = { "SELECT " TOKEN_COLUMNS
 				      " FROM token WHERE substr(id, 1, $2) = $1 LIMIT 2" };
 static const struct sql list = { "SELECT " TOKEN_COLUMNS
 				 " FROM token WHERE id > $1 ORDER BY id LIMIT $2" };
+static const struct sql list_newest = {
+	"SELECT " TOKEN_COLUMNS " FROM token"
+	" WHERE ($1 = '' OR (created, id) < (SELECT created, id FROM token WHERE id = $1))"
+	" AND ($3 = 0 OR (used < uses AND revoked = 0 AND lapsed = 0"
+	" AND (expires = 0 OR expires > $4)))"
+	" ORDER BY created DESC, id DESC LIMIT $2"
+};
 static const struct sql count_live = {
 	"SELECT count(*) FROM token WHERE used < uses AND revoked = 0 AND lapsed = 0"
 	" AND (expires = 0 OR expires > $1)"
@@ -245,13 +252,10 @@ int store_token_revoke(
 	return r < 0 ? r : one(s, &by_id, VALUES(value_text(ret->id)), ret);
 }
 
-int store_token_each(
-	struct store *s, const char *after, uint32_t limit, token_visitor visit, void *userdata)
+static int visit_all(struct store *s, struct rows *rows, token_visitor visit, void *userdata)
 {
-	scoped(rows_endp) struct rows *rows = NULL;
 	struct token_record t;
-	int r = db_rows(s->db, &list,
-		VALUES(value_text(after), value_integer(limit ? limit : UINT64_MAX)), &rows);
+	int r = 0;
 
 	while (r == 0) {
 		r = rows_next(rows);
@@ -262,6 +266,28 @@ int store_token_each(
 			r = visit(userdata, &t);
 	}
 	return r;
+}
+
+int store_token_each(
+	struct store *s, const char *after, uint32_t limit, token_visitor visit, void *userdata)
+{
+	scoped(rows_endp) struct rows *rows = NULL;
+	int r = db_rows(s->db, &list,
+		VALUES(value_text(after), value_integer(limit ? limit : UINT64_MAX)), &rows);
+
+	return r < 0 ? r : visit_all(s, rows, visit, userdata);
+}
+
+int store_token_newest(struct store *s, const char *after, bool live, uint32_t limit,
+	token_visitor visit, void *userdata)
+{
+	scoped(rows_endp) struct rows *rows = NULL;
+	int r = db_rows(s->db, &list_newest,
+		VALUES(value_text(after), value_integer(limit), value_integer(live),
+			value_integer(store_now(s))),
+		&rows);
+
+	return r < 0 ? r : visit_all(s, rows, visit, userdata);
 }
 
 int store_token_count_live(struct store *s, uint64_t *ret)

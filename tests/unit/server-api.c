@@ -186,6 +186,28 @@ static void tokens_are_listed_shown_and_revoked(void **state)
 	assert_string_equal(a->code, "not-found");
 }
 
+static void the_newest_tokens_come_first_when_asked_for(void **state)
+{
+	static const char *const bad[] = { "order=oldest", "order=", "state=live",
+		"order=newest&state=revoked", "order=newest&order=newest", "sort=newest" };
+	struct api_fixture *a = *state;
+	char path[128];
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(ask(a, "POST", "/api/v1/tokens", "{}"), 201);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		snprintf(path, sizeof(path), "/api/v1/tokens?%s", bad[i]);
+		assert_int_equal(ask(a, "GET", path, NULL), 400);
+	}
+	assert_int_equal(ask(a, "GET", "/api/v1/tokens?order=newest&limit=2", NULL), 200);
+	assert_int_equal(json_array_size(json_object_get(a->answer, "tokens")), 2);
+	snprintf(path, sizeof(path), "/api/v1/tokens?order=newest&state=live&after=%s",
+		answered(a, "next"));
+	assert_int_equal(ask(a, "GET", path, NULL), 200);
+	assert_int_equal(json_array_size(json_object_get(a->answer, "tokens")), 1);
+	assert_true(json_is_null(json_object_get(a->answer, "next")));
+}
+
 /* ---- clients */
 
 static void clients_come_in_pages(void **state)
@@ -417,6 +439,7 @@ int main(void)
 		A(what_is_wrong_with_a_field_is_said_by_its_name),
 		A(limits_are_kept),
 		A(tokens_are_listed_shown_and_revoked),
+		A(the_newest_tokens_come_first_when_asked_for),
 		A(clients_come_in_pages),
 		A(a_client_has_every_field),
 		A(an_id_that_fits_several_is_ambiguous),

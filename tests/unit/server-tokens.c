@@ -185,6 +185,59 @@ static void tokens_are_listed_in_pages(void **state)
 	assert_int_equal(store_token_each(f->store, NULL, 0, stop, NULL), 42);
 }
 
+struct walked {
+	char ids[32][TOKEN_ID_SIZE];
+	size_t count;
+};
+
+static int walk(void *userdata, const struct token_record *t)
+{
+	struct walked *w = userdata;
+
+	memcpy(w->ids[w->count++], t->id, TOKEN_ID_SIZE);
+	return 0;
+}
+
+static void tokens_are_listed_from_the_newest_on(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t token[TOKEN_SIZE];
+	struct token_record made[9], t;
+	struct walked w = {};
+	const char *after = "";
+
+	for (size_t i = 0; i < COUNT(made); i++) {
+		make_token(f->store, 1, i == 4 ? 10 : 0, token, &made[i]);
+		fixture_wall += i % 3 == 0 ? 0 : 7; /* some within one second */
+		fixture_elapsed += i % 3 == 0 ? 0 : 7;
+	}
+	for (size_t n = 2; n < COUNT(made); n += 2) {
+		assert_int_equal(store_token_newest(f->store, after, false, 2, walk, &w), 0);
+		assert_int_equal(w.count, n);
+		after = w.ids[n - 1];
+	}
+	assert_int_equal(store_token_newest(f->store, after, false, 2, walk, &w), 0);
+	assert_int_equal(w.count, COUNT(made));
+	for (size_t i = 0; i < w.count; i++) {
+		size_t times = 0;
+
+		for (size_t k = 0; k < w.count; k++)
+			times += strcmp(made[i].id, w.ids[k]) == 0;
+		assert_int_equal(times, 1);
+	}
+	assert_string_equal(w.ids[0], made[8].id);
+	assert_string_equal(w.ids[3], made[5].id);
+	assert_string_equal(w.ids[6], made[2].id);
+	assert_int_equal(store_token_revoke(f->store, made[8].id, "t", &t), 0);
+	w.count = 0;
+	assert_int_equal(store_token_newest(f->store, "", true, 99, walk, &w), 0);
+	assert_int_equal(w.count, COUNT(made) - 2); /* one is revoked, one has expired */
+	assert_string_equal(w.ids[2], made[5].id);
+	assert_int_equal(store_token_newest(f->store, "t-none", true, 99, walk, &w), 0);
+	assert_int_equal(w.count, COUNT(made) - 2);
+	assert_int_equal(store_token_newest(f->store, "", false, 9, stop, NULL), 42);
+}
+
 static int look_again(void *userdata, const struct token_record *t)
 {
 	struct fixture *f = userdata;
@@ -281,6 +334,7 @@ int main(void)
 		T(revoking_one_of_many_leaves_the_others),
 		T(expiry_is_at_the_second_and_counts_as_not_live),
 		T(tokens_are_listed_in_pages),
+		T(tokens_are_listed_from_the_newest_on),
 		T(a_visitor_may_list_again),
 		T(the_digits_are_in_no_file),
 		T(without_the_key_the_database_finds_nothing),

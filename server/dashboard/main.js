@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// The table of pages, and the start.
+
+import { whenLoggedOut } from "./api.js";
+import { fill, h } from "./dom.js";
+import { forget, load, session } from "./session.js";
+import { add, start } from "./router.js";
+import { place } from "./shell.js";
+import { failure } from "./ui.js";
+
+const PAGES = [
+	["/login", { title: "Log in", bare: true, load: () => import("./page-login.js") }],
+	["/tokens", { title: "Tokens", nav: "/tokens", load: () => import("./page-tokens.js") }],
+	["/tokens/new", { title: "Make a token", nav: "/tokens", role: "operator", load: () => import("./page-token-new.js") }],
+	["/tokens/:id", { title: "Token", nav: "/tokens", load: () => import("./page-token.js") }],
+];
+
+function toLogin() {
+	const here = location.pathname + location.search;
+
+	forget();
+	if (location.pathname !== "/login")
+		location.assign(here === "/" ? "/login" : `/login?to=${encodeURIComponent(here)}`);
+}
+
+async function begin() {
+	try {
+		await load();
+	} catch (error) {
+		fill(document.body, h("main", { class: "bare" }, failure(error, () => location.reload())));
+		return;
+	}
+	if (!session() && location.pathname !== "/login") {
+		toLogin();
+		return;
+	}
+	for (const [pattern, route] of PAGES)
+		add(pattern, route);
+	whenLoggedOut(toLogin);
+	await start({ place, shown: () => {} });
+}
+
+begin();
