@@ -58,7 +58,8 @@ int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret)
 			"this server doesn't know this machine any more");
 	else if (r < 0)
 		return channel_store_failed(c, r);
-	else if (ret->state == CLIENT_ENROLLED || ret->state == CLIENT_SUSPENDED)
+	else if (ret->state == CLIENT_ENROLLED || ret->state == CLIENT_SUSPENDED ||
+		 ret->state == CLIENT_REPLACED)
 		return 0;
 	else
 		r = refuse_client(c, sequence, ret);
@@ -74,6 +75,41 @@ int agent_busy(struct channel *c, uint64_t sequence)
 		"the server can't use its database now: try again later");
 }
 
+int agent_succeed(struct server *s, struct client_record *client)
+{
+	static struct client_record former; /* large, and used nowhere beyond this call */
+	char id[CLIENT_ID_TEXT_SIZE], message[256];
+
+	if (client->link != LINK_MAYBE)
+		return 0;
+	int r = store_client_succeed(s->store, client, config_idle_timeout(&s->config), &former);
+	if (r <= 0)
+		return r;
+	sodium_bin2hex(id, sizeof(id), client->id, sizeof(client->id));
+	snprintf(message, sizeof(message), "%s (%s) is the machine that was %s (%s, %s)",
+		client->facts.hostname, id, former.facts.hostname, client->former,
+		client_state_name(former.state));
+	log_fields(LOG_NOTICE, message, "MUSTER_CLIENT", id, NULL);
+	changes_tell_client(s, CHANGE_CLIENTS, client->id);
+	changes_tell_client(s, CHANGE_CLIENTS, former.id);
+	return 0;
+}
+
+/* It is heard, so its machine is still there; another may have the same machine-id. */
+static int come_back(struct channel *c, struct client_record *client)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "is not replaced by %.32s: they have the same machine-id",
+		client->successor);
+	int r = store_client_return(c->server->store, client);
+	if (r < 0)
+		return r;
+	log_client(c, LOG_WARNING, what, client->facts.hostname);
+	changes_tell_client(c->server, CHANGE_CLIENTS, c->id);
+	return 0;
+}
+
 static int take_hello(struct channel *c, uint64_t sequence, const struct hello *hello)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
@@ -85,7 +121,9 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	if (turn_enter(c->server->turn) < 0)
 		return agent_busy(c, sequence);
 	source_text(stream_source(c->stream), address);
-	r = store_client_hello(c->server->store, c->id, hello, address);
+	r = *client.successor ? come_back(c, &client) : agent_succeed(c->server, &client);
+	if (r == 0)
+		r = store_client_hello(c->server->store, c->id, hello, address);
 	if (r < 0)
 		return channel_store_failed(c, r);
 	bool first = !c->connected;

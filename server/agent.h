@@ -12,6 +12,9 @@ int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret)
 /* The store can't be written now. */
 int agent_busy(struct channel *c, uint64_t sequence) must_use;
 
+/* A client of LINK_MAYBE takes its former's place, if that is silent. Negative: the store failed. */
+int agent_succeed(struct server *s, struct client_record *client) must_use;
+
 int agent_hello(struct channel *c, const struct message *m) must_use;
 /* A HELLO of a connected machine has waited long enough; for beats_new(). */
 void agent_beat(struct channel *c, const struct beat *b);

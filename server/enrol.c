@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent.h"
 #include "changes.h"
 #include "guesses.h"
 #include "log.h"
@@ -290,6 +291,9 @@ static int enrol(struct channel *c, uint64_t sequence, const struct enrol_reques
 		return channel_store_failed(c, r);
 	if (r > 0)
 		return refuse(c, sequence, (enum nack_code)r, request->token);
+	r = agent_succeed(c->server, &client);
+	if (r < 0)
+		return channel_store_failed(c, r);
 	changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 	changes_tell(c->server, CHANGE_TOKENS, client.token);
 	if (client.state == CLIENT_PENDING)

@@ -23,7 +23,8 @@ static bool read_state(struct api_call *c, const struct param *p, int *ret)
 	if (*ret >= 0)
 		return true;
 	answer_refuse(c, 400, "bad-parameter",
-		"parameter 'state' must be enrolled, left, suspended, revoked or pending");
+		"parameter 'state' must be enrolled, left, suspended, revoked, pending or "
+		"replaced");
 	return false;
 }
 

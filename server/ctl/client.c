@@ -14,7 +14,8 @@ static bool is_connected(json_t *client)
 
 static bool is_over(const char *state)
 {
-	return strcmp(state, "left") == 0 || strcmp(state, "revoked") == 0;
+	return strcmp(state, "left") == 0 || strcmp(state, "revoked") == 0 ||
+	       strcmp(state, "replaced") == 0;
 }
 
 static void list_one(void *userdata, json_t *client)
@@ -109,6 +110,8 @@ static void print_client(struct ctl *c, json_t *client)
 	field(c, "Labels", labels ? labels : "");
 	field(c, "Enrolled", when_exactly(get(client, "enrolled"), time));
 	field(c, "Token", get(client, "token"));
+	field(c, "Replaces", get(client, "replaces"));
+	field(c, "Replaced by", get(client, "replaced_by"));
 	field(c, "Last HELLO", *hello ? when_exactly(hello, time) : "never");
 	if (json_is_integer(uptime))
 		field(c, "Uptime", lasting(json_integer_value(uptime), time));

@@ -7,13 +7,9 @@
 #include "internal.h"
 #include "lib/secret.h"
 
-#define CLIENT_COLUMNS                                                                             \
-	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
-	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason"
-
 static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
 				   ", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
-				   " $8, $9, $10, $11, $12, $13, $14, 0, '', $16)" };
+				   " $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $16)" };
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
 static const struct sql by_identity = { "SELECT " CLIENT_COLUMNS
@@ -40,7 +36,7 @@ static const struct sql hello = {
 	" ELSE '' END WHERE id = $1 AND state IN (0, 2)"
 };
 static const struct sql leave = { "UPDATE client SET state = 1, state_since = $2, state_reason = ''"
-				  " WHERE id = $1 AND state IN (0, 2)" };
+				  " WHERE id = $1 AND state IN (0, 2, 5)" };
 static const struct sql delete = { "DELETE FROM client WHERE id = $1" };
 
 const char *client_state_name(enum client_state state)
@@ -51,6 +47,7 @@ const char *client_state_name(enum client_state state)
 		[CLIENT_SUSPENDED] = "suspended",
 		[CLIENT_REVOKED] = "revoked",
 		[CLIENT_PENDING] = "pending",
+		[CLIENT_REPLACED] = "replaced",
 		[CLIENT_REMOVED] = "removed",
 	};
 
@@ -71,7 +68,7 @@ static void facts(struct rows *rows, int column, struct facts *ret)
 
 static int record(struct rows *rows, struct client_record *ret)
 {
-	uint64_t state = rows_integer(rows, 3);
+	uint64_t state = rows_integer(rows, 3), link = rows_integer(rows, 19);
 	bool whole;
 
 	*ret = (struct client_record){
@@ -80,6 +77,7 @@ static int record(struct rows *rows, struct client_record *ret)
 		.enrolled = rows_integer(rows, 6),
 		.last_hello = rows_integer(rows, 7),
 		.uptime = rows_integer(rows, 8),
+		.link = link <= LINK_REPLACES ? (enum client_link)link : LINK_NONE,
 	};
 	whole = rows_bytes(rows, 0, ret->id, sizeof(ret->id));
 	whole = rows_bytes(rows, 1, ret->identity, sizeof(ret->identity)) && whole;
@@ -89,10 +87,12 @@ static int record(struct rows *rows, struct client_record *ret)
 	rows_text(rows, 10, ret->address, sizeof(ret->address));
 	facts(rows, 11, &ret->facts);
 	rows_text(rows, 18, ret->reason, sizeof(ret->reason));
+	rows_text(rows, 20, ret->former, sizeof(ret->former));
+	rows_text(rows, 21, ret->successor, sizeof(ret->successor));
 	return whole && labels_split(rows_view(rows, 4), &ret->labels) == 0 ? 0 : -EIO;
 }
 
-static int one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
+int client_one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct client_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
@@ -112,7 +112,7 @@ static int one(struct store *s, const struct sql *sql, const struct value *value
 int store_client_by_id(
 	struct store *s, const uint8_t id[static CLIENT_ID_SIZE], struct client_record *ret)
 {
-	int r = one(s, &by_id, VALUES(value_bytes(id, CLIENT_ID_SIZE)), ret);
+	int r = client_one(s, &by_id, VALUES(value_bytes(id, CLIENT_ID_SIZE)), ret);
 
 	return r == -ENOENT ? removed_by_id(s, id, ret) : r;
 }
@@ -120,7 +120,7 @@ int store_client_by_id(
 int store_client_by_pin(
 	struct store *s, const uint8_t tls_pin[static PIN_SIZE], struct client_record *ret)
 {
-	int r = one(s, &by_pin, VALUES(value_bytes(tls_pin, PIN_SIZE)), ret);
+	int r = client_one(s, &by_pin, VALUES(value_bytes(tls_pin, PIN_SIZE)), ret);
 
 	return r == -ENOENT ? removed_by_pin(s, tls_pin, ret) : r;
 }
@@ -128,7 +128,7 @@ int store_client_by_pin(
 static int by_key(
 	struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE], struct client_record *ret)
 {
-	return one(s, &by_identity, VALUES(value_bytes(identity, PUBLIC_KEY_SIZE)), ret);
+	return client_one(s, &by_identity, VALUES(value_bytes(identity, PUBLIC_KEY_SIZE)), ret);
 }
 
 /* Up to 32 hex digits as the first digits of an id, the others being fill. -ENOENT: not digits. */
@@ -156,7 +156,7 @@ int store_client_get(struct store *s, const char *id_or_prefix, struct client_re
 		r = fill_id(id_or_prefix, 'f', last);
 	if (r < 0)
 		return r;
-	return one(s, &by_range,
+	return client_one(s, &by_range,
 		VALUES(value_bytes(first, sizeof(first)), value_bytes(last, sizeof(last))), ret);
 }
 
@@ -274,7 +274,7 @@ static int refusal(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE])
 
 /* Within the savepoint. 0: enrolled; a nack code: to be undone. */
 static int enrol(struct store *s, const struct enrol_request *e, const char *address,
-	const uint8_t hash[static TOKEN_HASH_SIZE])
+	const uint8_t hash[static TOKEN_HASH_SIZE], struct client_record *ret)
 {
 	struct token_record t;
 	uint8_t id[CLIENT_ID_SIZE];
@@ -294,7 +294,7 @@ static int enrol(struct store *s, const struct enrol_request *e, const char *add
 		return NACK_KEY_KNOWN;
 	if (r == 0)
 		r = audit_client(s, id, "client.enrol", t.id, e->facts.hostname, address);
-	return r;
+	return r < 0 ? r : by_key(s, e->identity, ret);
 }
 
 /* It has never said HELLO, and nothing was done about it but to approve it. */
@@ -340,14 +340,14 @@ int store_client_enrol(struct store *s, const struct enrol_request *e, const cha
 	r = db_savepoint(s->db);
 	if (r < 0)
 		return r;
-	done = enrol(s, e, address, hash);
+	done = enrol(s, e, address, hash, ret);
+	if (done == 0)
+		done = link_former(s, ret);
 	if (done < 0)
 		return done; /* the whole turn goes */
 	r = done > 0 ? db_rollback_to(s->db) : db_release(s->db);
 	if (r == 0 && done == NACK_TOKEN_EXPIRED)
 		r = store_save_clock(s); /* once told, it must be true for ever */
-	if (r == 0 && done == 0)
-		r = by_key(s, e->identity, ret);
 	return r < 0 ? r : done;
 }
 
@@ -399,6 +399,8 @@ static int withdraw(struct store *s, const struct client_record *c)
 	if (r == 0 && changed != 1)
 		r = -EIO;
 	if (r == 0)
+		r = link_undo(s, c);
+	if (r == 0)
 		r = token_unspend(s, c->token);
 	return r < 0 ? r
 		     : audit_client(s, c->id, "client.withdraw", c->token, c->facts.hostname,
@@ -414,7 +416,8 @@ int store_client_leave(
 	if (r < 0)
 		return r;
 	*ret_withdrawn = is_new(&c);
-	if (!*ret_withdrawn && c.state != CLIENT_ENROLLED && c.state != CLIENT_SUSPENDED)
+	if (!*ret_withdrawn && c.state != CLIENT_ENROLLED && c.state != CLIENT_SUSPENDED &&
+		c.state != CLIENT_REPLACED)
 		return 0;
 	r = db_savepoint(s->db);
 	if (r == 0 && *ret_withdrawn)

@@ -180,6 +180,12 @@ static const char *const steps[] = {
 	") {strict};"
 	"INSERT INTO message_head (one, seq, outlet) VALUES (1, 0, 0);",
 
+	/* link: enum client_link. former, successor: ids in hex, or nothing. */
+	"ALTER TABLE client ADD COLUMN link {integer} NOT NULL DEFAULT 0;"
+	"ALTER TABLE client ADD COLUMN former TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE client ADD COLUMN successor TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX client_machine ON client(machine, successor, enrolled);",
+
 	/* What people look for among 50,000 machines. client.find: internal.h; the index on it has
 	 * all that a search looks at. */
 	"ALTER TABLE client ADD COLUMN find TEXT NOT NULL DEFAULT '';"

@@ -97,12 +97,21 @@ enum client_state {
 	CLIENT_LEFT,
 	CLIENT_SUSPENDED,
 	CLIENT_REVOKED,
-	CLIENT_PENDING, /* until an administrator approves it */
+	CLIENT_PENDING,  /* until an administrator approves it */
+	CLIENT_REPLACED, /* silent, and its machine has enrolled again since; enrolled again by its
+			    next HELLO */
 	CLIENT_REMOVED, /* nothing but the keys is known any more; found by key and id, never listed
 			 */
 };
-#define CLIENT_STATES 6
+#define CLIENT_STATES 7
 const char *client_state_name(enum client_state state); /* "enrolled", "left", ... */
+
+/* What a client is to its former. */
+enum client_link {
+	LINK_NONE,
+	LINK_MAYBE,    /* of the same machine-id, but the former may still be heard */
+	LINK_REPLACES, /* the former fell silent, and then this one came */
+};
 
 struct client_record {
 	uint8_t id[CLIENT_ID_SIZE];
@@ -119,6 +128,9 @@ struct client_record {
 	uint8_t boot_id[16];
 	char address[ADDRESS_SIZE]; /* of the last connection */
 	struct facts facts;
+	enum client_link link;
+	char former[CLIENT_ID_TEXT_SIZE];    /* which client its machine was before, or "" */
+	char successor[CLIENT_ID_TEXT_SIZE]; /* which one its machine is now, or "" */
 };
 
 /* Enrols: looks for the same identity first (an answer that was lost), spends one use by one
@@ -142,6 +154,14 @@ int store_client_get(struct store *s, const char *id_or_prefix, struct client_re
 /* A HELLO of an enrolled or suspended client: time, facts, boot id, uptime, address. */
 int store_client_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE],
 	const struct hello *hello, const char *address) must_use;
+/* A client of LINK_MAYBE: has the former one fallen silent (nothing heard of it since seconds, or it
+ * can't speak any more)? 1: then this one replaces it from now on, audited, *ret_former is what that
+ * has become; 0: nothing has changed but perhaps c->link, which is told anew. */
+int store_client_succeed(struct store *s, struct client_record *c, uint64_t silence,
+	struct client_record *ret_former) must_use;
+/* A client that has been replaced speaks: so it hasn't. Both links go, it is enrolled again if it
+ * was CLIENT_REPLACED; audited. */
+int store_client_return(struct store *s, struct client_record *c) must_use;
 /* LEAVE: never said HELLO, pending perhaps: the row goes and the use comes back (*ret_withdrawn);
  * else it is marked as left. Audited. Of one that has left, or was revoked or removed, nothing
  * changes. */

@@ -18,6 +18,8 @@
  *	answer                  awaits one message
  *	closed                  awaits the end
  *	call-me HEX32           writes this client id from now on
+ *	machine TEXT            has this machine-id from now on (otherwise one of its own)
+ *	boot HEX32, up N        tells this boot id, this uptime from now on (zeros, 1000)
  *	record FILE             what is sent from now on, also to FILE
  *	record-answers FILE     what comes from now on, also to FILE
  *	replay FILE             sends the file's bytes as they are
@@ -191,6 +193,29 @@ static int do_call_me(char **a)
 	return 0;
 }
 
+static int do_machine(char **a)
+{
+	snprintf(me.machine, sizeof(me.machine), "%s", a[0]);
+	return 0;
+}
+
+static int do_boot(char **a)
+{
+	size_t len = 0;
+
+	if (sodium_hex2bin(me.boot_id, sizeof(me.boot_id), a[0], strlen(a[0]), NULL, &len, NULL) <
+			0 ||
+		len != sizeof(me.boot_id))
+		stop(MISUSED, "'%s' is not a boot id", a[0]);
+	return 0;
+}
+
+static int do_up(char **a)
+{
+	me.uptime = strtoul(a[0], NULL, 10);
+	return 0;
+}
+
 static int do_record(char **a)
 {
 	me.sent = fopen(a[0], "w");
@@ -329,6 +354,9 @@ static const struct command {
 	{ "answer", 0, do_answer },
 	{ "closed", 0, do_closed },
 	{ "call-me", 1, do_call_me },
+	{ "machine", 1, do_machine },
+	{ "boot", 1, do_boot },
+	{ "up", 1, do_up },
 	{ "record", 1, do_record },
 	{ "record-answers", 1, do_record_answers },
 	{ "replay", 1, do_replay },

@@ -165,6 +165,7 @@ static void no_other_way_leads_from_state_to_state(void **state)
 		[CLIENT_SUSPENDED] = { 0, 1, 1, 1, -EPERM, -EPERM },
 		[CLIENT_REVOKED] = { -EPERM, -EPERM, 0, 1, -EPERM, 0 },
 		[CLIENT_PENDING] = { -EPERM, -EPERM, 1, 1, 1, 1 },
+		[CLIENT_REPLACED] = { 1, -EPERM, 1, 1, -EPERM, -EPERM },
 	};
 	struct fixture *f = *state;
 	uint8_t token[TOKEN_SIZE];

@@ -14,7 +14,7 @@
 #define PATIENCE_MS 20000
 
 struct arguments args = { .gate_ready = -1, .gate_open = -1 };
-struct machine me = { .fd = -1, .flip = -1 };
+struct machine me = { .fd = -1, .flip = -1, .uptime = 1000 };
 
 void stop(int code, const char *format, ...)
 {

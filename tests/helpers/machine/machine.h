@@ -39,9 +39,12 @@ struct machine {
 	FILE *sent, *received; /* records; NULL: none */
 	uint8_t id[CLIENT_ID_SIZE];
 	uint8_t binding[BINDING_SIZE];
-	bool muted; /* seals and records, sends nothing */
-	bool deaf;  /* connects with hardly any room for what comes */
-	long flip;  /* bit of the next message's first packet, -1: none */
+	bool muted;       /* seals and records, sends nothing */
+	bool deaf;        /* connects with hardly any room for what comes */
+	char machine[64]; /* its machine-id; "": one of its own, by its key */
+	uint8_t boot_id[16];
+	uint64_t uptime;
+	long flip; /* bit of the next message's first packet, -1: none */
 	struct identity *identity;
 	struct tlskey tls;
 };

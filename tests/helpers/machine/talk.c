@@ -143,6 +143,15 @@ void send_ask(const uint8_t token[static TOKEN_SIZE])
 	send_message(OP_TOKEN, body, (size_t)len);
 }
 
+static void gather(struct facts *ret)
+{
+	char key[IDENTITY_TEXT_SIZE];
+
+	facts_gather(ret);
+	identity_public_to_text(identity_public(me.identity), key);
+	facts_hash_machine(me.machine[0] ? me.machine : key, ret->machine);
+}
+
 void send_enrol(const uint8_t token[static TOKEN_SIZE])
 {
 	struct enrol_request e = { .time = (uint64_t)time(NULL) };
@@ -151,7 +160,7 @@ void send_enrol(const uint8_t token[static TOKEN_SIZE])
 	memcpy(e.identity, identity_public(me.identity), PUBLIC_KEY_SIZE);
 	memcpy(e.token, token, TOKEN_SIZE);
 	memcpy(e.tls_pin, me.tls.pin, PIN_SIZE);
-	facts_gather(&e.facts);
+	gather(&e.facts);
 	ssize_t len = enrol_request_encode(&e, body, sizeof(body));
 	must((int)len, "ENROL");
 	send_message(OP_ENROL, body, (size_t)len);
@@ -159,9 +168,10 @@ void send_enrol(const uint8_t token[static TOKEN_SIZE])
 
 size_t hello_body(uint8_t *ret, size_t size)
 {
-	struct hello h = { .time = (uint64_t)time(NULL), .uptime = 1000 };
+	struct hello h = { .time = (uint64_t)time(NULL), .uptime = me.uptime };
 
-	facts_gather(&h.facts);
+	memcpy(h.boot_id, me.boot_id, sizeof(h.boot_id));
+	gather(&h.facts);
 	ssize_t len = hello_encode(&h, ret, size);
 	must((int)len, "HELLO");
 	return (size_t)len;
