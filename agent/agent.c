@@ -17,6 +17,7 @@
 #define BACKOFF_BASE SECOND
 #define TELL_EVERY   60    /* seconds between mere updates of the status line */
 #define ACCURACY     10000 /* microseconds, of the timer */
+#define RESET_AGE    10    /* seconds after its start in which the agent does not restart */
 
 static void attempt(struct agent *a);
 
@@ -109,6 +110,8 @@ void agent_disconnect(struct agent *a)
 	a->session = session_free(a->session);
 	if (a->orders)
 		orders_forget(a->orders);
+	if (a->reset)
+		reset_forget(a->reset);
 	if (a->uplink)
 		multi_remove(a->multi, uplink_handle(a->uplink));
 	a->uplink = uplink_free(a->uplink);
@@ -314,6 +317,9 @@ static int prepare_loop(struct agent *a)
 	return r < 0 ? log_err(r, "cannot prepare the event loop") : 0;
 }
 
+static const struct reset_calls reset_calls = { RESET_AGE, dialogue_busy, dialogue_reset_failed,
+	dialogue_restart };
+
 int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **ret)
 {
 	struct agent *a = calloc(1, sizeof *a);
@@ -331,6 +337,8 @@ int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **r
 	}
 	if (r == 0)
 		r = orders_new(event, paths->state, dialogue_verdict, a, &a->orders);
+	if (r >= 0)
+		r = reset_new(event, paths->state, &reset_calls, a, &a->reset);
 	if (r >= 0)
 		r = mail_new(
 			event, paths, &a->limits, dialogue_send_msg, dialogue_sent, a, &a->mail);
@@ -350,6 +358,7 @@ struct agent *agent_free(struct agent *a)
 		return NULL;
 	agent_disconnect(a);
 	orders_free(a->orders);
+	reset_free(a->reset);
 	mail_free(a->mail);
 	multi_free(a->multi);
 	sd_event_source_disable_unref(a->timer);

@@ -21,6 +21,9 @@ struct agent_paths {
 /* The loop's exit code when the server has revoked this machine (EX_NOPERM). */
 #define AGENT_EXIT_REVOKED 77
 
+/* And when it has asked for a restart: systemd starts the agent again. */
+#define AGENT_EXIT_RESTART 0
+
 struct agent;
 
 /* Loads configuration and keys and arms the first attempt. Errors have been logged. paths must

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "agent/dialogue.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -209,13 +210,19 @@ static void on_nack(struct agent *a, const struct message *m)
 		colon, nack.text);
 }
 
+static void refuse(struct agent *a, uint64_t sequence, enum nack_code code, const char *text)
+{
+	struct nack nack = { .sequence = sequence, .code = (uint16_t)code };
+	uint8_t body[1024];
+
+	(void)snprintf(nack.text, sizeof nack.text, "%s", text);
+	seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
+}
+
 /* What a later server may send; it learns that this agent doesn't know it. */
 static void on_unknown(struct agent *a, const struct message *m)
 {
-	struct nack nack = { .sequence = m->sequence, .code = NACK_UNSUPPORTED };
-	uint8_t body[1024];
-
-	seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
+	refuse(a, m->sequence, NACK_UNSUPPORTED, "");
 }
 
 static void on_config(struct agent *a, const struct message *m)
@@ -239,10 +246,49 @@ void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v
 	agent_watch(a);
 }
 
+static void on_reset(struct agent *a, const struct message *m)
+{
+	struct ack ack = { .sequence = m->sequence };
+	struct reset_order order;
+	uint8_t body[64];
+	int r = reset_order_decode(m->body, m->len, &order);
+
+	if (r < 0)
+		refuse(a, m->sequence, r == -EPROTONOSUPPORT ? NACK_UNSUPPORTED : NACK_MALFORMED,
+			"the order can't be read");
+	else if (reset_take(a->reset, order.number, m->sequence))
+		seal(a, OP_ACK, body, ack_encode(&ack, body, sizeof body), NULL);
+}
+
+bool dialogue_busy(void *userdata)
+{
+	const struct agent *a = userdata;
+
+	return orders_busy(a->orders);
+}
+
+void dialogue_reset_failed(void *userdata, uint64_t sequence, int error)
+{
+	refuse(userdata, sequence, NACK_STORAGE, strerror(-error));
+	agent_watch(userdata);
+}
+
+void dialogue_restart(void *userdata)
+{
+	struct agent *a = userdata;
+
+	log_say(LOG_NOTICE, "restarting, as %s has asked", a->setup->config.server);
+	agent_disconnect(a);
+	agent_change_state(a, STARTING, "restarting, as the server has asked");
+	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
+	(void)sd_event_exit(a->event, AGENT_EXIT_RESTART);
+}
+
 typedef void handler(struct agent *a, const struct message *m);
 
 static handler *const handlers[] = {
 	[OP_CONFIG] = on_config,
+	[OP_RESET] = on_reset,
 	[OP_STATE] = on_state,
 	[OP_ACK] = on_ack,
 	[OP_NACK] = on_nack,

@@ -13,6 +13,11 @@ void dialogue_take(
 /* For orders_new(): the answer to a CONFIG. userdata is the agent, here and below. */
 void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v);
 
+/* For reset_new(): whether a restart would break something off; it can't be made; it is now. */
+bool dialogue_busy(void *userdata);
+void dialogue_reset_failed(void *userdata, uint64_t sequence, int error);
+void dialogue_restart(void *userdata);
+
 /* For mail_new(): seals a MSG; and what became of those that were handed in. */
 int dialogue_send_msg(void *userdata, const void *body, size_t len, uint64_t *ret_sequence);
 void dialogue_sent(void *userdata, int r);

@@ -13,6 +13,7 @@
 #include "agent/mail.h"
 #include "agent/multi.h"
 #include "agent/orders.h"
+#include "agent/reset.h"
 #include "agent/setup.h"
 #include "agent/status.h"
 #include "lib/backoff.h"
@@ -29,6 +30,7 @@ struct agent {
 	const struct agent_paths *paths;
 	struct setup *setup;
 	struct orders *orders;
+	struct reset *reset;
 	struct backoff backoff;
 
 	sd_event_source *timer; /* the one timer, for the one next thing */

@@ -220,6 +220,11 @@ const struct holdings *orders_holdings(const struct orders *o)
 	return &o->held;
 }
 
+bool orders_busy(const struct orders *o)
+{
+	return o->now.file != NULL;
+}
+
 void orders_forget(struct orders *o)
 {
 	o->now.sequence = 0;

@@ -31,6 +31,9 @@ int orders_new(sd_event *event, const char *state, orders_done done, void *userd
 	struct orders **ret) must_use;
 struct orders *orders_free(struct orders *o); /* takes NULL, returns NULL */
 
+/* A hook is at work on one. */
+bool orders_busy(const struct orders *o);
+
 const struct holdings *orders_holdings(const struct orders *o);
 
 /* A CONFIG of the server's, sent to this key on the connection of that binding. One at a time is

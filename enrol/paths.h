@@ -29,6 +29,7 @@
 #define IDENTITY_NAME  "identity.key"
 #define TLS_NAME       "tls.pem"
 #define CLIENT_NAME    "client"
+#define RESET_NAME     "reset"   /* the last restart that the server has asked for */
 #define REVOKED_NAME   "revoked" /* why the agent has wiped the keys */
 
 #define STATUS_PARENT "/run"

@@ -107,7 +107,8 @@ static void note(struct enrol *e, const char *path, int r, int *failure)
 
 static void remove_state(struct enrol *e, int *failure)
 {
-	static const char *const names[] = { IDENTITY_NAME, TLS_NAME, CLIENT_NAME, REVOKED_NAME };
+	static const char *const names[] = { IDENTITY_NAME, TLS_NAME, CLIENT_NAME, RESET_NAME,
+		REVOKED_NAME };
 	struct stat st;
 	int r;
 

@@ -293,6 +293,32 @@ int state_notice_decode(const void *body, size_t len, struct state_notice *ret)
 	return 0;
 }
 
+ssize_t reset_order_encode(const struct reset_order *o, void *ret, size_t size)
+{
+	struct writer w = writer_over(ret, size);
+
+	if (o->number == 0)
+		return -EINVAL;
+	write_u8(&w, BODY_VERSION);
+	write_u64(&w, o->number);
+	return write_end(&w);
+}
+
+int reset_order_decode(const void *body, size_t len, struct reset_order *ret)
+{
+	struct reader r = reader_over(body, len);
+	struct reset_order o = {};
+	int version = read_version(&r);
+
+	if (version < 0)
+		return version;
+	o.number = read_u64(&r);
+	if (read_end(&r) < 0 || o.number == 0)
+		return -EBADMSG;
+	*ret = o;
+	return 0;
+}
+
 const char *nack_name(uint16_t code)
 {
 	static const char *const names[] = {

@@ -2,7 +2,7 @@
 /*
  * The bodies of messages, one pair of functions each, field by field as muster-protocol(7) lists
  * them under the op code's name. encode: bytes written; -EMSGSIZE: too long, or a text that is not
- * printable; -EINVAL: no pin or too many, no such state. decode: 0; -EBADMSG: malformed;
+ * printable; -EINVAL: no pin or too many, no such state or number. decode: 0; -EBADMSG: malformed;
  * -EPROTONOSUPPORT: of a version that this end doesn't know, whatever follows its number.
  */
 #ifndef MUSTER_BODY_H
@@ -85,7 +85,7 @@ enum nack_code {
 	NACK_NOT_ENROLLED = 21,
 	NACK_REVOKED = 22,
 	NACK_SUSPENDED = 23,
-	/* From a machine, to a CONFIG: */
+	/* From a machine, to a CONFIG (STORAGE: to a RESET too): */
 	NACK_HASH = 32,    /* the content is not of its hash */
 	NACK_OLDER = 33,   /* it holds a later revision */
 	NACK_FULL = 34,    /* it holds HOLDINGS_MAX configurations already */
@@ -117,6 +117,11 @@ struct state_notice {
 	char text[513];
 };
 
+/* RESET from the server: restart, unless one of this number or a greater has been made already. */
+struct reset_order {
+	uint64_t number; /* from 1 */
+};
+
 ssize_t token_query_encode(const struct token_query *q, void *ret, size_t size) must_use;
 int token_query_decode(const void *body, size_t len, struct token_query *ret) must_use;
 ssize_t token_answer_encode(const struct token_answer *a, void *ret, size_t size) must_use;
@@ -133,6 +138,8 @@ ssize_t nack_encode(const struct nack *n, void *ret, size_t size) must_use;
 int nack_decode(const void *body, size_t len, struct nack *ret) must_use;
 ssize_t state_notice_encode(const struct state_notice *n, void *ret, size_t size) must_use;
 int state_notice_decode(const void *body, size_t len, struct state_notice *ret) must_use;
+ssize_t reset_order_encode(const struct reset_order *o, void *ret, size_t size) must_use;
+int reset_order_decode(const void *body, size_t len, struct reset_order *ret) must_use;
 
 /* "token unknown", ...; for a code of a later version "refused". */
 const char *nack_name(uint16_t code);

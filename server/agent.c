@@ -7,6 +7,7 @@
 #include "changes.h"
 #include "configs.h"
 #include "log.h"
+#include "resets.h"
 #include "server.h"
 
 #define SKEW_TOLD    300 /* seconds that a machine's clock may be off before it is said */
@@ -136,7 +137,8 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
 	if (first && client.state != CLIENT_ENROLLED)
 		r = channel_state(c, client.state, client.reason);
-	return r < 0 ? r : channel_ack(c, sequence, true);
+	r = r < 0 ? r : channel_ack(c, sequence, true);
+	return r < 0 || !first ? r : resets_due(c);
 }
 
 void agent_beat(struct channel *c, const struct beat *b)

@@ -15,6 +15,7 @@
 #include "lib/secret.h"
 #include "log.h"
 #include "messages.h"
+#include "resets.h"
 #include "server.h"
 #include "tls.h"
 
@@ -146,6 +147,27 @@ void channel_connected(struct channel *c)
 
 /* ---- one channel */
 
+/* What a machine answers to is either of the two that wait for answers. */
+static int take_ack(struct channel *c, const struct message *m)
+{
+	struct ack ack;
+	int r = ack_decode(m->body, m->len, &ack);
+
+	r = r < 0 || ack.subject.name[0] ? 0 : resets_answer(c, ack.sequence, 0, "");
+	return r == 0 ? configs_ack(c, m) : r < 0 ? r : 0;
+}
+
+static int take_nack(struct channel *c, const struct message *m)
+{
+	struct nack nack;
+	int r = nack_decode(m->body, m->len, &nack);
+
+	r = r < 0 || nack.code == 0 || nack.subject.name[0]
+		    ? 0
+		    : resets_answer(c, nack.sequence, nack.code, nack.text);
+	return r == 0 ? configs_nack(c, m) : r < 0 ? r : 0;
+}
+
 /* What each op code needs; one that is not here is never allowed from a machine. */
 static const struct rule {
 	enum op op;
@@ -158,8 +180,8 @@ static const struct rule {
 	{ OP_ENROL, STANDING_ANONYMOUS | STANDING_PENDING, enrol_machine, false, false },
 	{ OP_HELLO, STANDING_ENROLLED, agent_hello, true, false },
 	{ OP_MSG, STANDING_ENROLLED, messages_take, false, true },
-	{ OP_ACK, STANDING_ENROLLED, configs_ack, false, false },
-	{ OP_NACK, STANDING_ENROLLED, configs_nack, false, false },
+	{ OP_ACK, STANDING_ENROLLED, take_ack, false, false },
+	{ OP_NACK, STANDING_ENROLLED, take_nack, false, false },
 	{ OP_LEAVE, STANDING_NEW | STANDING_PENDING | STANDING_ENROLLED, agent_leave, true, false },
 };
 
@@ -223,6 +245,7 @@ static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
 		return r;
 	if (c->suspended && (rule->op == OP_ACK || rule->op == OP_NACK)) {
 		configs_forget(c); /* an answer gets none; what it holds, it says in HELLO */
+		resets_forget(c);
 		return 0;
 	}
 	if (c->suspended && !rule->in_suspense)
@@ -383,6 +406,16 @@ int channel_state(struct channel *c, enum client_state state, const char *reason
 	return len < 0 ? (int)len : channel_send(c, OP_STATE, body, (size_t)len);
 }
 
+/* Outside of the channel's own event; may end it. */
+static void due(struct channel *c)
+{
+	configs_due(c);
+	if (resets_due(c) < 0)
+		stream_end(c->stream);
+	else
+		channel_hold(c);
+}
+
 /* Nobody who has lost his standing keeps the connection, not even by reading nothing. */
 static void tell(struct channel *c, const struct client_record *client)
 {
@@ -397,10 +430,10 @@ static void tell(struct channel *c, const struct client_record *client)
 	if (notices[client->state] == MACHINE_REVOKED) {
 		channel_finish(c);
 		stream_hurry(c->stream);
+		channel_hold(c); /* may end it */
 	} else {
-		configs_due(c);
+		due(c);
 	}
-	channel_hold(c); /* may end it */
 }
 
 void channels_due(struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
@@ -408,7 +441,7 @@ void channels_due(struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
 	struct channel *c = find(all, id);
 
 	if (c != NULL)
-		configs_due(c);
+		due(c);
 }
 
 void channels_tell(struct channels *all, const struct client_record *client)

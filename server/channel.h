@@ -26,7 +26,7 @@ size_t channels_count(const struct channels *c);
 /* Every connected machine's; none may end meanwhile. */
 void channels_each(
 	struct channels *c, void (*visit)(void *userdata, struct channel *channel), void *userdata);
-/* The client may have to get other configurations now. */
+/* There may be something for the client now: configurations, a restart. */
 void channels_due(struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
 /* An administrator has changed the client: all its channels are told (STATE) with the turn's
  * commit; if it is no client any more they take nothing more and end within a second. */
@@ -53,6 +53,12 @@ struct order_queue {
 	uint8_t hash[CONFIG_HASH_SIZE];
 };
 
+/* The restart that has been sent on this channel; resets.h. */
+struct reset_sent {
+	uint64_t sequence; /* 0: none that waits for an answer */
+	uint64_t number;
+};
+
 struct channel {
 	struct server *server;
 	struct stream *stream;
@@ -61,6 +67,7 @@ struct channel {
 	struct held held;
 	struct beat *beat; /* a heartbeat that waits, or NULL (beats.h) */
 	struct order_queue order;
+	struct reset_sent reset;
 	enum standing standing;
 	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
 	struct channel *next;       /* in the table of those that have an id */

@@ -162,6 +162,7 @@ has_message()
 	asks 200 POST "/clients/$client/labels" '{"set":["site=bonn"],"remove":["role"]}'
 	asks 200 POST "/clients/$client/suspend" '{"reason":"looks odd"}'
 	asks 200 POST "/clients/$client/resume"
+	asks 200 POST "/clients/$client/reset" '{"reason":"stuck"}'
 	is_refused 409 wrong-state POST "/clients/$client/refuse"
 	is_refused 404 not-found GET /clients/00
 	is_refused 400 bad-parameter GET '/clients?state=removed'
@@ -173,6 +174,7 @@ has_message()
 	asks 200 POST "/clients/$other/refuse" '{"reason":"unknown"}'
 	asks 200 POST "/clients/$other/remove"
 	asks 200 POST "/clients/$client/revoke" '{"reason":"stolen"}'
+	is_refused 409 wrong-state POST "/clients/$client/reset"
 	asks 200 GET "/clients/$client"
 	asks 200 GET '/tokens?limit=1000'
 }

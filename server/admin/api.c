@@ -30,6 +30,7 @@ static const struct route routes[] = {
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/resume", api_client_resume },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/revoke", api_client_revoke },
 	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/remove", api_client_remove },
+	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/reset", api_client_reset },
 	{ HTTP_METHOD_GET, "/api/v1/audit", api_audit_list },
 	{ HTTP_METHOD_GET, "/api/v1/audit/verify", api_audit_verify },
 	{ HTTP_METHOD_GET, "/api/v1/messages", api_message_list },

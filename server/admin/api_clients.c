@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../channel.h"
+#include "../store/resets.h"
 #include "answer.h"
 #include "clients_json.h"
 #include "lib/label.h"
@@ -41,6 +42,33 @@ json_t *client_object(const struct server *s, const struct client_record *r)
 		value_hex(r->facts.machine, sizeof(r->facts.machine)), "key", key, "tls_pin", pin,
 		"replaces", value_said_or_null(r->link == LINK_REPLACES ? r->former : ""),
 		"replaced_by", value_said_or_null(r->successor));
+}
+
+static json_t *reset_object(const struct reset_record *r)
+{
+	bool refused = r->state == RESET_REFUSED;
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "state", reset_state_name(r->state), "asked",
+		value_time(r->asked), "answered", value_time(r->answered), "reason",
+		refused ? json_string(nack_name(r->code)) : json_null(), "text",
+		value_said_or_null(r->text));
+}
+
+json_t *client_whole_object(const struct server *s, const struct client_record *client)
+{
+	json_t *object = client_object(s, client), *reset = NULL;
+	struct reset_record last;
+	int r = store_reset_get(s->store, client->id, &last);
+
+	if (r == 0)
+		reset = reset_object(&last);
+	else if (r == -ENOENT)
+		reset = json_null();
+	if (object && (!reset || json_object_set_new(object, "reset", reset) < 0)) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
 }
 
 json_t *client_short_object(const struct server *s, const struct client_record *r)
@@ -121,5 +149,5 @@ void api_client_show(struct api_call *c)
 	if (r < 0)
 		answer_store_error(c, r, "client");
 	else
-		answer_json(c, 200, client_object(c->server, &client));
+		answer_json(c, 200, client_whole_object(c->server, &client));
 }

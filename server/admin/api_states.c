@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What an administrator does to a client: approve, refuse, suspend, resume, revoke, remove, label.
- */
+/* What an administrator does to a client: approve, refuse, suspend, resume, revoke, remove, reset,
+ * label. */
 #include <errno.h>
 #include <sodium.h>
 
 #include "../changes.h"
 #include "../channel.h"
 #include "../log.h"
+#include "../store/resets.h"
 #include "answer.h"
 #include "clients_json.h"
 
@@ -47,7 +48,7 @@ static void change(struct api_call *c, enum client_act act)
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 		channels_tell(c->server->channels, &client);
 	}
-	answer_json(c, 200, client_object(c->server, &client));
+	answer_json(c, 200, client_whole_object(c->server, &client));
 }
 
 void api_client_approve(struct api_call *c)
@@ -78,6 +79,45 @@ void api_client_revoke(struct api_call *c)
 void api_client_remove(struct api_call *c)
 {
 	change(c, CLIENT_REMOVE);
+}
+
+static void log_reset(const struct api_call *c, const struct client_record *client)
+{
+	char id[CLIENT_ID_TEXT_SIZE], message[256];
+
+	sodium_bin2hex(id, sizeof(id), client->id, sizeof(client->id));
+	snprintf(message, sizeof(message), "%s (%s) is to restart its agent, by %s",
+		client->facts.hostname, id, c->actor);
+	log_fields(LOG_NOTICE, message, "MUSTER_CLIENT", id, "MUSTER_ACTOR", c->actor, NULL);
+}
+
+void api_client_reset(struct api_call *c)
+{
+	static const char *const fields[] = { "reason", NULL };
+	static struct client_record client; /* large, and used nowhere beyond this call */
+	struct client_order order = { .actor = c->actor };
+	struct reset_record reset;
+	int r;
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) ||
+		!read_string(c, "reason", NOTE_SIZE, &order.reason) || !answer_may_write(c))
+		return;
+	r = store_reset_ask(c->server->store, c->id, &order, &client, &reset);
+	if (r == -EPERM) {
+		answer_refuse(c, 409, "wrong-state", "client '%s' is %s: reset is not possible",
+			c->id, client_state_name(client.state));
+		return;
+	}
+	if (r < 0) {
+		answer_store_error(c, r, "client");
+		return;
+	}
+	if (r > 0) {
+		log_reset(c, &client);
+		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
+		channels_due(c->server->channels, client.id);
+	}
+	answer_json(c, 200, client_whole_object(c->server, &client));
 }
 
 static void log_labels(const struct api_call *c, const struct client_record *client)
@@ -115,5 +155,5 @@ void api_client_label(struct api_call *c)
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 		channels_due(c->server->channels, client.id);
 	}
-	answer_json(c, 200, client_object(c->server, &client));
+	answer_json(c, 200, client_whole_object(c->server, &client));
 }

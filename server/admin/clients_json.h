@@ -6,8 +6,10 @@
 #include "../store/search.h"
 #include "answer.h"
 
-/* Everything known, and the few things that a token's own list shows. NULL: no memory. */
+/* What lists have; everything known; the few things that a token's own list shows. NULL: no memory,
+ * or the store has failed. */
 json_t *client_object(const struct server *s, const struct client_record *client);
+json_t *client_whole_object(const struct server *s, const struct client_record *client);
 json_t *client_short_object(const struct server *s, const struct client_record *client);
 
 /* Answers with the page of clients that the filter gives: extra's fields, "clients", "next". extra

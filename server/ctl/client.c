@@ -91,6 +91,21 @@ int client_list(struct ctl *c, int argc, char **argv)
 	return r == CTL_OK ? table_print(c, &t) : r;
 }
 
+static void print_reset(struct ctl *c, json_t *reset)
+{
+	char time[WHEN_SIZE], line[800];
+	const char *state = get(reset, "state"), *reason = get(reset, "reason");
+
+	if (!*state)
+		return;
+	if (strcmp(state, "refused") == 0)
+		snprintf(line, sizeof(line), "refused: %s: %s", reason, get(reset, "text"));
+	else
+		snprintf(line, sizeof(line), "%s, asked for %s", state,
+			when_exactly(get(reset, "asked"), time));
+	field(c, "Reset", line);
+}
+
 static void print_client(struct ctl *c, json_t *client)
 {
 	char time[WHEN_SIZE];
@@ -115,6 +130,7 @@ static void print_client(struct ctl *c, json_t *client)
 	field(c, "Last HELLO", *hello ? when_exactly(hello, time) : "never");
 	if (json_is_integer(uptime))
 		field(c, "Uptime", lasting(json_integer_value(uptime), time));
+	print_reset(c, json_object_get(client, "reset"));
 	field(c, "OS", get(client, "os"));
 	field(c, "Kernel", get(client, "kernel"));
 	field(c, "Architecture", get(client, "arch"));

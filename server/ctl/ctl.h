@@ -17,7 +17,7 @@ enum ctl_exit {
 	CTL_NOT_FOUND = 4,   /* no such id, or it fits several */
 	CTL_REFUSED = 5,     /* the server won't, as things are */
 	CTL_BROKEN = 6,      /* the audit log, or a receipt, has been tampered with */
-	CTL_NOT_ALL = 7,     /* not every machine has the configuration that it should have */
+	CTL_NOT_ALL = 7, /* not every machine has the configuration that it should, or is back */
 };
 
 #define CONTROL_SOCKET "/run/muster/control.sock"
@@ -61,6 +61,7 @@ int client_suspend(struct ctl *c, int argc, char **argv);
 int client_resume(struct ctl *c, int argc, char **argv);
 int client_revoke(struct ctl *c, int argc, char **argv);
 int client_remove(struct ctl *c, int argc, char **argv);
+int client_reset(struct ctl *c, int argc, char **argv);
 int message_list(struct ctl *c, int argc, char **argv);
 int message_show(struct ctl *c, int argc, char **argv);
 int audit_list(struct ctl *c, int argc, char **argv);

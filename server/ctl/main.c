@@ -34,6 +34,8 @@ static const struct command commands[] = {
 		"their connections end, their keys are refused for ever", client_revoke },
 	{ "client", "remove", "[--reason TEXT] ID...",
 		"the same, and only the audit log knows them any more", client_remove },
+	{ "client", "reset", "[--reason TEXT] [--wait [--timeout TIME]] ID...",
+		"their agents restart", client_reset },
 	{ "config", "push",
 		"NAME FILE|- --to SELECTOR|--client ID|--all [--note TEXT]\n"
 		"              [--wait [--timeout TIME]]",

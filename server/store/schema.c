@@ -202,6 +202,17 @@ static const char *const steps[] = {
 
 	/* Tokens from the newest on. */
 	"CREATE INDEX token_created ON token(created, id);",
+
+	/* The last restart of its agent that was asked for; state: enum reset_state. */
+	"CREATE TABLE client_reset ("
+	"  client {bytes} PRIMARY KEY NOT NULL CHECK (length(client) = 16),"
+	"  number {integer} NOT NULL CHECK (number >= 1),"
+	"  state {integer} NOT NULL,"
+	"  asked {integer} NOT NULL,"
+	"  answered {integer} NOT NULL,"
+	"  code {integer} NOT NULL,"
+	"  text TEXT NOT NULL"
+	") {strict};",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

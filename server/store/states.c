@@ -11,6 +11,7 @@ static const struct sql set_state = {
 static const struct sql forget = { "DELETE FROM client WHERE id = $1" };
 static const struct sql forget_held = { "DELETE FROM config_held WHERE client = $1" };
 static const struct sql forget_refused = { "DELETE FROM config_refused WHERE client = $1" };
+static const struct sql forget_reset = { "DELETE FROM client_reset WHERE client = $1" };
 static const struct sql bury = { "INSERT INTO removed (id, identity, tls_pin, since, reason)"
 				 " VALUES ($1, $2, $3, $4, $5)" };
 static const struct sql buried_by_id = {
@@ -109,7 +110,8 @@ static int write_state(struct store *s, const struct client_record *c)
 /* The keys stay, so that they stay refused; receipts stay, as proofs do. */
 static int remove_row(struct store *s, const struct client_record *c)
 {
-	static const struct sql *const all[] = { &forget, &forget_held, &forget_refused };
+	static const struct sql *const all[] = { &forget, &forget_held, &forget_refused,
+		&forget_reset };
 	int r = db_run(s->db, &bury,
 		VALUES(value_bytes(c->id, sizeof(c->id)),
 			value_bytes(c->identity, sizeof(c->identity)),

@@ -12,6 +12,7 @@ CODEC(hello);
 CODEC(ack);
 CODEC(nack);
 CODEC(state_notice);
+CODEC(reset_order);
 
 #define SOME_FACTS                                                                                 \
 	{                                                                                          \
@@ -33,6 +34,7 @@ static const struct nack a_nack = {
 	.sequence = 1, .code = NACK_TOKEN_EXPIRED, .text = "token expired yesterday"
 };
 static const struct state_notice a_notice = { MACHINE_SUSPENDED, "until the audit is over" };
+static const struct reset_order a_reset = { 1795305600 };
 
 /* All bodies, and where their version byte is. */
 static const struct {
@@ -49,6 +51,7 @@ static const struct {
 	{ &ack_codec, &an_ack, 0, OP_ACK },
 	{ &nack_codec, &a_nack, 0, OP_NACK },
 	{ &state_notice_codec, &a_notice, 0, OP_STATE },
+	{ &reset_order_codec, &a_reset, 0, OP_RESET },
 };
 
 static ssize_t encode(size_t body, void *ret, size_t size)
@@ -251,6 +254,18 @@ static void a_state_that_does_not_exist_is_neither_sent_nor_taken(void **state)
 	assert_int_equal(state_notice_encode(&n, bytes, sizeof bytes), -EINVAL);
 }
 
+static void a_reset_without_a_number_is_neither_sent_nor_taken(void **state)
+{
+	const struct reset_order none = {}, last = { UINT64_MAX };
+	const uint8_t zero[] = { 1, 0, 0, 0, 0, 0, 0, 0, 0 };
+	uint8_t bytes[16];
+
+	(void)state;
+	assert_int_equal(reset_order_encode(&none, bytes, sizeof bytes), -EINVAL);
+	assert_int_equal(decode_exactly(&reset_order_codec, zero, sizeof zero), -EBADMSG);
+	check_codec(&reset_order_codec, &last);
+}
+
 static void a_text_that_is_not_printable_is_neither_sent_nor_taken(void **state)
 {
 	uint8_t bytes[BODY_ANSWER_MAX];
@@ -283,5 +298,6 @@ UNIT(it(truncated_or_lengthened_no_body_is_taken), it(what_decodes_encodes_to_th
 	it(an_enrolment_without_or_with_too_many_pins_is_refused),
 	it(a_reason_longer_than_allowed_is_refused),
 	it(a_state_that_does_not_exist_is_neither_sent_nor_taken),
+	it(a_reset_without_a_number_is_neither_sent_nor_taken),
 	it(a_text_that_is_not_printable_is_neither_sent_nor_taken),
 	it(codes_have_names_and_unknown_ones_too))

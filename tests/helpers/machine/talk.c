@@ -51,6 +51,7 @@ int tell_answer(const struct message *m)
 		struct ack ack;
 		struct nack nack;
 		struct state_notice state;
+		struct reset_order reset;
 	} b;
 
 	switch (m->op) {
@@ -85,6 +86,11 @@ int tell_answer(const struct message *m)
 	case OP_STATE:
 		must(state_notice_decode(m->body, m->len, &b.state), "STATE");
 		tell("op=STATE state=%u text=%s", b.state.state, b.state.text);
+		return 0;
+	case OP_RESET:
+		must(reset_order_decode(m->body, m->len, &b.reset), "RESET");
+		tell("op=RESET sequence=%llu number=%llu", (unsigned long long)m->sequence,
+			(unsigned long long)b.reset.number);
 		return 0;
 	default:
 		tell("op=%u length=%zu", m->op, m->len);
