@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "admin/hosts.h"
 #include "lib/text.h"
 
 #define LINE_MAX_INI 196 /* what inih takes for one line of a file */
@@ -108,6 +109,30 @@ static const char *parse_outlet(const struct key *k, const char *value, struct c
 	return parse_path(k, value, c);
 }
 
+static const char *parse_dashboard(const struct key *k, const char *value, struct config *c)
+{
+	(void)k;
+	c->dashboard = (struct listen_address){};
+	c->dashboard_given = true;
+	if (strcmp(value, "none") == 0 || config_parse_listen(value, &c->dashboard) == 0)
+		return NULL;
+	return "not an address and port, as 127.0.0.1:8080, and not none";
+}
+
+static const char *parse_host(const struct key *k, const char *value, struct config *c)
+{
+	char *host = c->hosts[c->host_count];
+	uint16_t port;
+
+	(void)k;
+	if (c->host_count == HOSTS_MAX)
+		return "too many names (16 at most)";
+	if (host_split(value, host, &port) < 0 || port != 0)
+		return "not a host name without a port, as muster.example.org";
+	c->host_count++;
+	return NULL;
+}
+
 #define FIELD(member) offsetof(struct config, member)
 static const struct key keys[] = {
 	{ "server", "Listen", parse_listen_key, 0, 0, 0, true },
@@ -131,6 +156,8 @@ static const struct key keys[] = {
 		false },
 	{ "messages", "OutletFile", parse_outlet, FIELD(outlet_file), 0, OUTLET_SIZE, false },
 	{ "messages", "OutletCommand", parse_outlet, FIELD(outlet_command), 0, OUTLET_SIZE, false },
+	{ "dashboard", "Listen", parse_dashboard, 0, 0, 0, false },
+	{ "dashboard", "Host", parse_host, 0, 0, 0, true },
 };
 
 /* Beside the program: PREFIX/sbin/muster-server goes with PREFIX/lib/muster/clients, a build
@@ -169,7 +196,8 @@ void config_defaults(struct config *ret)
 		.messages_keep = 30 * 86400,
 		.messages = { .messages = 100000, .bytes = 64u << 20 },
 	};
-	if (config_parse_listen("[::]:8443", &ret->listen[0]) < 0)
+	if (config_parse_listen("[::]:8443", &ret->listen[0]) < 0 ||
+		config_parse_listen("127.0.0.1:8080", &ret->dashboard) < 0)
 		abort();
 	default_clients(ret->clients);
 }
@@ -306,7 +334,7 @@ static int on_value(void *userdata, const char *section, const char *name, const
 			wrong(r, "%s= is given a second time", name);
 			return 1;
 		}
-		if (!r->seen[i] && k->repeatable)
+		if (!r->seen[i] && k->parse == parse_listen_key)
 			r->config->listen_count = 0;
 		r->seen[i] = true;
 		const char *mistake = k->parse(k, value, r->config);
@@ -317,7 +345,7 @@ static int on_value(void *userdata, const char *section, const char *name, const
 	if (section[0] == '\0')
 		wrong(r, "%s= stands before the first [section]", name);
 	else if (strcmp(section, "server") != 0 && strcmp(section, "limits") != 0 &&
-		 strcmp(section, "messages") != 0)
+		 strcmp(section, "messages") != 0 && strcmp(section, "dashboard") != 0)
 		wrong(r, "there is no section [%s]", section);
 	else
 		wrong(r, "there is no %s= in section [%s]", name, section);

@@ -10,15 +10,17 @@
 #include "lib/base.h"
 #include "store/messages.h"
 
-#define CONFIG_PATH   "/etc/muster/muster-server.conf"
-#define LISTEN_MAX    8
-#define NAME_SIZE     264 /* a host name of 253 characters or [IPv6], a colon, a port, the NUL */
-#define FOLDER_SIZE   (PATH_MAX - 256) /* leaves room for the names below it */
-#define CONTROL_SIZE  108              /* sun_path */
-#define OUTLET_SIZE   256
-#define IDLE_BEATS    3  /* heartbeats that a machine may miss */
-#define IDLE_SLACK    30 /* seconds on top of them */
-#define HEARTBEAT_MAX 86400
+#define CONFIG_PATH      "/etc/muster/muster-server.conf"
+#define LISTEN_MAX       8
+#define NAME_SIZE        264 /* a host name of 253 characters or [IPv6], a colon, a port, the NUL */
+#define FOLDER_SIZE      (PATH_MAX - 256) /* leaves room for the names below it */
+#define CONTROL_SIZE     108              /* sun_path */
+#define OUTLET_SIZE      256
+#define IDLE_BEATS       3  /* heartbeats that a machine may miss */
+#define IDLE_SLACK       30 /* seconds on top of them */
+#define HEARTBEAT_MAX    86400
+#define HOSTS_MAX        16
+#define CONFIG_HOST_SIZE 256
 
 struct listen_address {
 	struct sockaddr_storage address;
@@ -47,6 +49,11 @@ struct config {
 	struct message_limits messages;
 	char outlet_file[OUTLET_SIZE]; /* "": none; one of the two at most */
 	char outlet_command[OUTLET_SIZE];
+	/* [dashboard] */
+	struct listen_address dashboard; /* len 0: none */
+	bool dashboard_given;
+	size_t host_count;
+	char hosts[HOSTS_MAX][CONFIG_HOST_SIZE]; /* in lower case, without port */
 };
 
 /* What stands when the file says nothing. */

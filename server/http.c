@@ -11,7 +11,7 @@
 #define HEADERS_MAX 64
 #define ABSENT      SIZE_MAX
 
-/* The headers that somebody reads; none of them may come twice. */
+/* The headers that somebody reads; none of them may come twice but those that are lists. */
 enum known {
 	KNOWN_HOST,
 	KNOWN_IF_NONE_MATCH,
@@ -25,6 +25,13 @@ enum known {
 	KNOWN_COOKIE,
 	KNOWN_AUTHORIZATION,
 	KNOWN_IDEMPOTENCY_KEY,
+	KNOWN_CSRF,
+	KNOWN_SEC_FETCH_SITE,
+	KNOWN_X_FORWARDED_FOR,
+	KNOWN_X_FORWARDED_PROTO,
+	KNOWN_X_FORWARDED_HOST,
+	KNOWN_FORWARDED,
+	KNOWN_WATCHED, /* name by http_parser_watch() */
 	KNOWN_TRANSFER_ENCODING,
 	KNOWN_EXPECT,
 	KNOWN_COUNT
@@ -34,6 +41,7 @@ enum known {
 static const struct {
 	const char *name;
 	size_t field; /* in struct http_request */
+	bool list;
 } known[KNOWN_COUNT] = {
 	[KNOWN_HOST] = { "host", offsetof(struct http_request, host) },
 	[KNOWN_IF_NONE_MATCH] = { "if-none-match", offsetof(struct http_request, if_none_match) },
@@ -48,6 +56,17 @@ static const struct {
 	[KNOWN_AUTHORIZATION] = { "authorization", offsetof(struct http_request, authorization) },
 	[KNOWN_IDEMPOTENCY_KEY] = { "idempotency-key",
 		offsetof(struct http_request, idempotency_key) },
+	[KNOWN_CSRF] = { "x-muster-csrf", offsetof(struct http_request, csrf) },
+	[KNOWN_SEC_FETCH_SITE] = { "sec-fetch-site",
+		offsetof(struct http_request, sec_fetch_site) },
+	[KNOWN_X_FORWARDED_FOR] = { "x-forwarded-for",
+		offsetof(struct http_request, x_forwarded_for), true },
+	[KNOWN_X_FORWARDED_PROTO] = { "x-forwarded-proto",
+		offsetof(struct http_request, x_forwarded_proto), true },
+	[KNOWN_X_FORWARDED_HOST] = { "x-forwarded-host",
+		offsetof(struct http_request, x_forwarded_host), true },
+	[KNOWN_FORWARDED] = { "forwarded", offsetof(struct http_request, forwarded), true },
+	[KNOWN_WATCHED] = { NULL, offsetof(struct http_request, watched) },
 	[KNOWN_TRANSFER_ENCODING] = { "transfer-encoding", NO_FIELD },
 	[KNOWN_EXPECT] = { "expect", NO_FIELD },
 };
@@ -61,9 +80,14 @@ struct http_parser {
 	llhttp_t llhttp;
 	struct buffer text;
 	size_t body_limit;
+	size_t body_max; /* of this request */
+	const char *watched;
+	size_t (*on_head)(void *userdata, const struct http_request *head);
+	void *userdata;
 	size_t head_used; /* bytes of request line and headers so far */
 	size_t url;       /* offsets in text */
-	size_t name;      /* of the header under way */
+	size_t query;
+	size_t name; /* of the header under way */
 	size_t value;
 	size_t values[KNOWN_COUNT];
 	size_t body;
@@ -134,6 +158,44 @@ static int on_header_value(llhttp_t *l, const char *at, size_t len)
 	return keep(l->data, at, len);
 }
 
+static bool is_named(const struct http_parser *p, size_t k)
+{
+	const char *name = k == KNOWN_WATCHED ? p->watched : known[k].name;
+
+	return name != NULL && strcasecmp((const char *)p->text.data + p->name, name) == 0;
+}
+
+/* RFC 9110, 5.3: of a list that comes in several lines the order tells; it is written once more, at
+ * the end. What that can cost is bounded by the text's limit. */
+static int join(struct http_parser *p, size_t k)
+{
+	size_t former = p->values[k], latter = p->value;
+
+	p->values[k] = p->text.len;
+	const size_t parts[] = { former, latter };
+	for (size_t i = 0; i < COUNT(parts); i++) {
+		size_t len = strlen((const char *)p->text.data + parts[i]);
+		if (buffer_reserve(&p->text, len + 2) == NULL)
+			return refuse(p, 431);
+		memcpy(p->text.data + p->text.len, p->text.data + parts[i], len);
+		memcpy(p->text.data + p->text.len + len, ",", 2); /* with its NUL */
+		buffer_grew(&p->text, len + 1);
+	}
+	p->text.data[p->text.len - 1] = '\0';
+	return 0;
+}
+
+static int take_value(struct http_parser *p, size_t k)
+{
+	if (p->values[k] == ABSENT)
+		p->values[k] = p->value;
+	else if (known[k].list)
+		return join(p, k);
+	else
+		return refuse(p, 400);
+	return 0;
+}
+
 static int on_header_value_complete(llhttp_t *l)
 {
 	struct http_parser *p = l->data;
@@ -142,14 +204,9 @@ static int on_header_value_complete(llhttp_t *l)
 		return HPE_USER;
 	if (++p->headers > HEADERS_MAX)
 		return refuse(p, 431);
-	const char *name = (const char *)p->text.data + p->name;
-	for (size_t k = 0; k < KNOWN_COUNT; k++) {
-		if (strcasecmp(name, known[k].name) != 0)
-			continue;
-		if (p->values[k] != ABSENT)
-			return refuse(p, 400);
-		p->values[k] = p->value;
-	}
+	for (size_t k = 0; k < KNOWN_COUNT; k++)
+		if (is_named(p, k) && take_value(p, k) != 0)
+			return HPE_USER;
 	p->name = ABSENT;
 	return 0;
 }
@@ -179,28 +236,7 @@ static int check_headers(const struct http_parser *p)
 		return (l->flags & F_CONTENT_LENGTH) != 0 ? 400 : 501;
 	if (p->values[KNOWN_EXPECT] != ABSENT)
 		return 417;
-	if ((l->flags & F_CONTENT_LENGTH) != 0 && l->content_length > p->body_limit)
-		return 413;
 	return 0;
-}
-
-static int on_headers_complete(llhttp_t *l)
-{
-	struct http_parser *p = l->data;
-	int status = check_headers(p);
-
-	p->head_done = true;
-	p->body = p->text.len;
-	return status != 0 ? refuse(p, status) : 0;
-}
-
-static int on_body(llhttp_t *l, const char *at, size_t len)
-{
-	struct http_parser *p = l->data;
-
-	if (p->text.len - p->body + len > p->body_limit)
-		return refuse(p, 413);
-	return keep(p, at, len);
 }
 
 static enum http_method method_of(uint8_t method)
@@ -223,6 +259,61 @@ static enum http_method method_of(uint8_t method)
 	}
 }
 
+/* Splits the URL at its first '?', which may have become a NUL already. */
+static void point(struct http_parser *p)
+{
+	struct http_request *r = &p->request;
+	char *text = (char *)p->text.data;
+
+	r->method = method_of(p->llhttp.method);
+	r->path = text + p->url;
+	if (p->query == ABSENT) {
+		char *mark = strchr(text + p->url, '?');
+		p->query = mark != NULL ? (size_t)(mark + 1 - text) : p->url + strlen(r->path);
+		if (mark != NULL)
+			*mark = '\0';
+	}
+	r->query = text + p->query;
+	for (size_t k = 0; k < KNOWN_COUNT; k++)
+		if (known[k].field != NO_FIELD && p->values[k] != ABSENT)
+			*(const char **)((char *)r + known[k].field) = text + p->values[k];
+}
+
+/* How large the body may be is known by now; what has no length has no body. */
+static int begin_body(struct http_parser *p)
+{
+	size_t most = p->body_limit;
+
+	if (p->on_head != NULL) {
+		point(p);
+		most = p->on_head(p->userdata, &p->request);
+	}
+	p->body_max = most < p->body_limit ? most : p->body_limit;
+	bool told = (p->llhttp.flags & F_CONTENT_LENGTH) != 0;
+	return told && p->llhttp.content_length > p->body_max ? 413 : 0;
+}
+
+static int on_headers_complete(llhttp_t *l)
+{
+	struct http_parser *p = l->data;
+	int status = check_headers(p);
+
+	p->head_done = true;
+	p->body = p->text.len;
+	if (status == 0)
+		status = begin_body(p);
+	return status != 0 ? refuse(p, status) : 0;
+}
+
+static int on_body(llhttp_t *l, const char *at, size_t len)
+{
+	struct http_parser *p = l->data;
+
+	if (p->text.len - p->body + len > p->body_max)
+		return refuse(p, 413);
+	return keep(p, at, len);
+}
+
 static int on_message_complete(llhttp_t *l)
 {
 	struct http_parser *p = l->data;
@@ -231,17 +322,8 @@ static int on_message_complete(llhttp_t *l)
 	p->whole = true;
 	if (keep(p, "", 1) != 0)
 		return HPE_USER;
-	char *text = (char *)p->text.data;
-	r->method = method_of(l->method);
-	r->path = text + p->url;
-	char *query = strchr(text + p->url, '?');
-	if (query != NULL)
-		*query++ = '\0';
-	r->query = query != NULL ? query : "";
-	for (size_t k = 0; k < KNOWN_COUNT; k++)
-		if (known[k].field != NO_FIELD && p->values[k] != ABSENT)
-			*(const char **)((char *)r + known[k].field) = text + p->values[k];
-	r->body = text + p->body;
+	point(p);
+	r->body = (const char *)p->text.data + p->body;
 	r->body_len = p->text.len - 1 - p->body;
 	r->keep_alive = l->http_minor == 1 && llhttp_should_keep_alive(l) != 0;
 	r->upgrades = l->upgrade != 0 && r->upgrade != NULL;
@@ -265,6 +347,7 @@ static void reset(struct http_parser *p)
 	buffer_clear(&p->text);
 	p->head_used = 0;
 	p->url = 0;
+	p->query = ABSENT;
 	p->name = ABSENT;
 	p->value = ABSENT;
 	for (size_t k = 0; k < KNOWN_COUNT; k++)
@@ -398,6 +481,18 @@ int http_parser_feed(struct http_parser *p, const void *data, size_t len, size_t
 		return 1;
 	}
 	return 0;
+}
+
+void http_parser_watch(struct http_parser *p, const char *name)
+{
+	p->watched = name;
+}
+
+void http_parser_on_head(struct http_parser *p,
+	size_t (*limit)(void *userdata, const struct http_request *head), void *userdata)
+{
+	p->on_head = limit;
+	p->userdata = userdata;
 }
 
 const struct http_request *http_parser_request(const struct http_parser *p)

@@ -31,7 +31,11 @@ struct http_request {
 	const char *if_none_match, *range, *content_type, *upgrade; /* NULL: absent */
 	const char *accept, *if_match, *if_range, *origin, *cookie, *authorization,
 		*idempotency_key;
-	const char *body; /* NUL after its end */
+	const char *csrf, *sec_fetch_site;
+	/* Lists: those given several times are joined by commas, in their order. */
+	const char *x_forwarded_for, *x_forwarded_proto, *x_forwarded_host, *forwarded;
+	const char *watched; /* http_parser_watch() */
+	const char *body;    /* NUL after its end */
 	size_t body_len;
 	bool keep_alive;
 	bool upgrades; /* Connection: upgrade with an Upgrade header */
@@ -41,6 +45,15 @@ struct http_parser;
 
 int http_parser_new(size_t body_limit, struct http_parser **ret) must_use;
 struct http_parser *http_parser_free(struct http_parser *p);
+
+/* One more header whose value is kept; it may not come twice either. name: valid as long as the
+ * parser is; NULL: none. */
+void http_parser_watch(struct http_parser *p, const char *name);
+
+/* Called when a request's head is there, before its body: returns the most that the body may have,
+ * the limit of http_parser_new() at most. The texts are valid during the call only. */
+void http_parser_on_head(struct http_parser *p,
+	size_t (*limit)(void *userdata, const struct http_request *head), void *userdata);
 
 /* Feeds bytes. *ret_used of them were taken. 1: a whole request is at http_parser_request(), and
  * nothing more is taken until http_parser_next(); 0: more bytes are needed; a negative HTTP status

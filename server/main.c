@@ -9,6 +9,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "admin/control.h"
+#include "admin/dashboard.h"
 #include "agent.h"
 #include "beats.h"
 #include "changes.h"
@@ -104,7 +105,11 @@ static void keep_fixed(const struct config *old, struct config *new)
 		log_warning("State= has changed: that takes a restart");
 	if (strcmp(old->control, new->control) != 0)
 		log_warning("Control= has changed: that takes a restart");
+	if (old->dashboard.len != new->dashboard.len ||
+		memcmp(&old->dashboard, &new->dashboard, sizeof(old->dashboard)) != 0)
+		log_warning("Listen= of [dashboard] has changed: that takes a restart");
 	new->listen_count = old->listen_count;
+	new->dashboard = old->dashboard;
 	memcpy(new->listen, old->listen, sizeof(old->listen));
 	strcpy(new->state, old->state);
 	strcpy(new->control, old->control);
@@ -277,6 +282,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = control_start(s);
 	if (r >= 0)
+		r = dashboard_start(s);
+	if (r >= 0)
 		r = messages_start(s);
 	if (r >= 0)
 		r = outlet_start(s);
@@ -287,6 +294,7 @@ static int start(struct server *s)
 static void stop(struct server *s)
 {
 	listener_stop(s);
+	dashboard_stop(s);
 	control_stop(s);
 	outlet_stop(s);
 	messages_stop(s);

@@ -22,6 +22,7 @@ struct stream;    /* stream.h: every accepted connection */
 struct configs;   /* configs.h: configurations under way */
 struct outlet;    /* outlet.h: messages to a file or a command */
 struct control;   /* admin/control.h: the control socket and its API */
+struct dashboard; /* admin/dashboard.h: the API over HTTP, and the pages */
 
 struct server {
 	sd_event *loop;
@@ -36,6 +37,7 @@ struct server {
 	struct guesses *guesses;
 	struct configs *configs;
 	struct control *control;
+	struct dashboard *dashboard; /* NULL: none */
 	struct outlet *outlet;
 	sd_event_source *message_timer; /* messages.h: for what has become too old */
 	struct listener *listeners;     /* listener.h */

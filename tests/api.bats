@@ -188,6 +188,17 @@ server_peer()
 	other=$(api GET '/clients?state=pending' | jq -r '.clients[0].id')
 }
 
+@test "access to the API answers as described" {
+	asks 201 POST /api-tokens '{"name":"graphs","role":"viewer","scope":"role=web","expires":"7d"}'
+	asks 201 POST /api-tokens '{"name":"n\u00e4chtlich","role":"administrator","expires":"never"}'
+	id=$(jq -r .id <<<"$output")
+	asks 200 GET '/api-tokens?limit=1'
+	asks 200 GET "/api-tokens?after=$(jq -r .next <<<"$output")"
+	asks 200 POST "/api-tokens/$id/revoke"
+	is_refused 404 not-found POST /api-tokens/a-none/revoke
+	is_refused 400 bad-field POST /api-tokens '{"name":"x","role":"king"}'
+}
+
 @test "every route refuses what it doesn't know, as described" {
 	description refusals
 }

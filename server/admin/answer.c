@@ -65,6 +65,13 @@ void answer_refuse(struct api_call *c, int status, const char *code, const char 
 	failed(c, http_answer_problem(c->out, status, code, clean, c->request->keep_alive, NULL));
 }
 
+void answer_login_first(struct api_call *c)
+{
+	failed(c, http_answer_problem(c->out, 401, "not-logged-in",
+			  "log in, or show a valid API token", c->request->keep_alive,
+			  "WWW-Authenticate: Bearer realm=\"muster\"\r\n"));
+}
+
 void answer_store_error(struct api_call *c, int error, const char *what)
 {
 	if (error == -ENOENT)

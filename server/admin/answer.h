@@ -21,6 +21,9 @@ void answer_text(struct api_call *c, const char *content_type, const struct buff
 void answer_refuse(struct api_call *c, int status, const char *code, const char *format, ...)
 	printf_like(4);
 
+/* 401: nobody in particular asks. */
+void answer_login_first(struct api_call *c);
+
 /* For an error of the store: 404, 409, or 503 and the turn fails. what: "token", "client". */
 void answer_store_error(struct api_call *c, int error, const char *what);
 
@@ -47,6 +50,12 @@ bool read_fields(struct api_call *c, const char *const *names) must_use;
 bool read_string(struct api_call *c, const char *field, size_t size, const char **ret) must_use;
 bool read_bool(struct api_call *c, const char *field, bool *ret) must_use; /* absent: false */
 bool read_labels(struct api_call *c, const char *field, struct labels *ret) must_use;
+
+/* Field "role"; there must be one. */
+bool read_role(struct api_call *c, enum role *ret) must_use;
+
+/* Field "expires": a duration, a time (RFC 3339), or never (0). fallback: if it isn't there. */
+bool read_expires(struct api_call *c, const char *fallback, uint64_t *ret) must_use;
 
 /* A list of labels that each take the place of the one of their key in *l; a list of keys of labels
  * that are taken out of it. */

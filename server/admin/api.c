@@ -7,45 +7,55 @@
 
 #include "answer.h"
 
-struct route {
-	enum http_method method;
-	const char *path; /* {id} and {name} stand for one part */
-	void (*handler)(struct api_call *c);
+#define VIEWER        ROLE_VIEWER
+#define OPERATOR      ROLE_OPERATOR
+#define ADMINISTRATOR ROLE_ADMINISTRATOR
+#define GET           HTTP_METHOD_GET
+#define POST          HTTP_METHOD_POST
+
+static const struct api_route routes[] = {
+	{ GET, "/api/v1/status", api_status_show, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/openapi.json", api_description, ROLE_NONE, SCOPE_FREE },
+	{ POST, "/api/v1/tokens", api_token_create, OPERATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/tokens", api_token_list, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/tokens/{id}", api_token_show, VIEWER, SCOPE_REFUSED },
+	{ POST, "/api/v1/tokens/{id}/revoke", api_token_revoke, OPERATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/clients", api_client_list, VIEWER, SCOPE_FILTERED },
+	{ GET, "/api/v1/clients/count", api_client_count, VIEWER, SCOPE_FILTERED },
+	{ GET, "/api/v1/clients/{id}", api_client_show, VIEWER, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/labels", api_client_label, OPERATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/clients/{id}/approve", api_client_approve, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/refuse", api_client_refuse, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/suspend", api_client_suspend, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/resume", api_client_resume, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/revoke", api_client_revoke, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/remove", api_client_remove, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/reset", api_client_reset, OPERATOR, SCOPE_CLIENT },
+	{ GET, "/api/v1/audit", api_audit_list, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/audit/verify", api_audit_verify, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/messages", api_message_list, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/messages/{id}", api_message_show, VIEWER, SCOPE_REFUSED },
+	{ POST, "/api/v1/installer", api_installer, OPERATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/configs", api_config_push, OPERATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/configs", api_config_list, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/configs/{name}", api_config_show, OPERATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/configs/{name}/history", api_config_history, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/configs/{name}/status", api_config_status, VIEWER, SCOPE_FILTERED },
+	{ POST, "/api/v1/configs/{name}/rollback", api_config_rollback, OPERATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/configs/{name}/remove", api_config_remove, OPERATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/receipts", api_receipt_list, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/receipts/{id}", api_receipt_show, VIEWER, SCOPE_REFUSED },
+	{ POST, "/api/v1/api-tokens", api_access_create, ADMINISTRATOR, SCOPE_NO_TOKEN },
+	{ GET, "/api/v1/api-tokens", api_access_list, ADMINISTRATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/api-tokens/{id}/revoke", api_access_revoke, ADMINISTRATOR,
+		SCOPE_NO_TOKEN },
 };
 
-static const struct route routes[] = {
-	{ HTTP_METHOD_GET, "/api/v1/status", api_status_show },
-	{ HTTP_METHOD_GET, "/api/v1/openapi.json", api_description },
-	{ HTTP_METHOD_POST, "/api/v1/tokens", api_token_create },
-	{ HTTP_METHOD_GET, "/api/v1/tokens", api_token_list },
-	{ HTTP_METHOD_GET, "/api/v1/tokens/{id}", api_token_show },
-	{ HTTP_METHOD_POST, "/api/v1/tokens/{id}/revoke", api_token_revoke },
-	{ HTTP_METHOD_GET, "/api/v1/clients", api_client_list },
-	{ HTTP_METHOD_GET, "/api/v1/clients/count", api_client_count },
-	{ HTTP_METHOD_GET, "/api/v1/clients/{id}", api_client_show },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/labels", api_client_label },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/approve", api_client_approve },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/refuse", api_client_refuse },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/suspend", api_client_suspend },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/resume", api_client_resume },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/revoke", api_client_revoke },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/remove", api_client_remove },
-	{ HTTP_METHOD_POST, "/api/v1/clients/{id}/reset", api_client_reset },
-	{ HTTP_METHOD_GET, "/api/v1/audit", api_audit_list },
-	{ HTTP_METHOD_GET, "/api/v1/audit/verify", api_audit_verify },
-	{ HTTP_METHOD_GET, "/api/v1/messages", api_message_list },
-	{ HTTP_METHOD_GET, "/api/v1/messages/{id}", api_message_show },
-	{ HTTP_METHOD_POST, "/api/v1/installer", api_installer },
-	{ HTTP_METHOD_POST, "/api/v1/configs", api_config_push },
-	{ HTTP_METHOD_GET, "/api/v1/configs", api_config_list },
-	{ HTTP_METHOD_GET, "/api/v1/configs/{name}", api_config_show },
-	{ HTTP_METHOD_GET, "/api/v1/configs/{name}/history", api_config_history },
-	{ HTTP_METHOD_GET, "/api/v1/configs/{name}/status", api_config_status },
-	{ HTTP_METHOD_POST, "/api/v1/configs/{name}/rollback", api_config_rollback },
-	{ HTTP_METHOD_POST, "/api/v1/configs/{name}/remove", api_config_remove },
-	{ HTTP_METHOD_GET, "/api/v1/receipts", api_receipt_list },
-	{ HTTP_METHOD_GET, "/api/v1/receipts/{id}", api_receipt_show },
-};
+const struct api_route *api_routes(size_t *ret_count)
+{
+	*ret_count = COUNT(routes);
+	return routes;
+}
 
 static const char *const method_names[] = {
 	[HTTP_METHOD_GET] = "GET",
@@ -80,7 +90,7 @@ static bool match(const char *pattern, const char *path, char ret_id[static API_
 	return *path == '\0';
 }
 
-static bool asks_for(const struct route *r, const struct api_call *c)
+static bool asks_for(const struct api_route *r, const struct api_call *c)
 {
 	return r->method == c->request->method ||
 	       (r->method == HTTP_METHOD_GET && c->request->method == HTTP_METHOD_HEAD);
@@ -99,11 +109,11 @@ static void refuse_method(struct api_call *c, const char *allowed)
 		c->error = r;
 }
 
-/* The route, or NULL and the request has been refused. */
-static const struct route *find(struct api_call *c)
+const struct api_route *api_find(struct api_call *c)
 {
 	char allowed[64] = "";
 
+	c->actor = c->who.actor;
 	for (size_t i = 0; i < COUNT(routes); i++) {
 		if (!match(routes[i].path, c->request->path, c->id))
 			continue;
@@ -130,7 +140,7 @@ static bool is_json(const char *content_type)
 	       strncasecmp(content_type, "application/json", len) == 0;
 }
 
-static size_t body_max(const struct route *r)
+static size_t body_max(const struct api_route *r)
 {
 	return r->handler == api_config_push ? API_CONTENT_MAX : API_BODY_MAX;
 }
@@ -167,12 +177,73 @@ static bool read_body(struct api_call *c, size_t limit)
 	return false;
 }
 
+/* ---- who may */
+
+bool api_may(struct api_call *c, const struct api_route *route)
+{
+	const struct caller *who = &c->who;
+
+	if (who->role == ROLE_NONE && route->role > ROLE_NONE) {
+		answer_login_first(c);
+		return false;
+	}
+	if (who->role < route->role) {
+		answer_refuse(c, 403, "forbidden", "this takes the role %s; yours is %s",
+			role_name(route->role), role_name(who->role));
+		return false;
+	}
+	if (route->scope == SCOPE_NO_TOKEN && who->how == CALLER_TOKEN) {
+		answer_refuse(c, 403, "forbidden", "this is for people, not for an API token");
+		return false;
+	}
+	if (route->scope == SCOPE_REFUSED && *who->scope) {
+		answer_refuse(c, 403, "forbidden",
+			"this can't be limited to the clients that your API token is for");
+		return false;
+	}
+	return true;
+}
+
+const char *api_selector(
+	const struct api_call *c, const char *given, char ret[static API_SELECTOR_SIZE])
+{
+	const char *scope = c->who.scope;
+
+	if (!*scope || strcmp(scope, "*") == 0)
+		return given;
+	if (!given || strcmp(given, "*") == 0)
+		return scope;
+	snprintf(ret, API_SELECTOR_SIZE, "%s,%s", scope, given);
+	return ret;
+}
+
+/* The client of the path, if it's one of those that who asks may see; then its whole id takes the
+ * short one's place, so that nothing tells of the others. */
+static bool in_scope(struct api_call *c)
+{
+	struct client_record client;
+	int r;
+
+	if (!*c->who.scope)
+		return true;
+	r = store_client_get(c->server->store, c->id, &client);
+	if (r == 0 && selector_matches(c->who.scope, &client.labels)) {
+		sodium_bin2hex(c->id, sizeof(c->id), client.id, sizeof(client.id));
+		return true;
+	}
+	answer_store_error(c, r == 0 || r == -ENOTUNIQ ? -ENOENT : r, "client");
+	return false;
+}
+
 void api_handle(struct api_call *c)
 {
-	const struct route *route = find(c);
+	const struct api_route *route = api_find(c);
 
-	if (route && read_body(c, body_max(route)))
-		route->handler(c);
+	if (!route || !api_may(c, route) || !read_body(c, body_max(route)))
+		return;
+	if (route->scope == SCOPE_CLIENT && !in_scope(c))
+		return;
+	route->handler(c);
 }
 
 bool api_route(size_t i, const char **ret_method, const char **ret_path)
@@ -196,6 +267,8 @@ void *api_state(struct api_call *c, size_t size)
 void api_call_end(struct api_call *c)
 {
 	json_decref(c->body);
+	if (c->state && c->end)
+		c->end(c->state);
 	if (c->state)
 		sodium_memzero(c->state, c->state_size);
 	free(c->state);

@@ -11,6 +11,8 @@
 
 #include "../http.h"
 #include "../server.h"
+#include "../store/access.h"
+#include "lib/label.h"
 
 #define API_BODY_MAX    65536
 #define API_CONTENT_MAX (3u << 19) /* where a body carries a configuration, in base64 */
@@ -19,10 +21,31 @@
 		     */
 #define API_ID_SIZE 72
 
+struct carrier; /* carrier.h: the connection */
+
+enum caller_how {
+	CALLER_NOBODY, /* has shown nothing: role none */
+	CALLER_SOCKET, /* the control socket */
+	CALLER_TOKEN,  /* an API token */
+};
+
+/* Who asks, and what they may do. */
+struct caller {
+	enum caller_how how;
+	enum role role;
+	char actor[ACTOR_SIZE];      /* for the audit: "uid:0(root)", "api-token:ID" */
+	char name[ACCESS_NAME_SIZE]; /* of the API token */
+	char id[ACCESS_ID_SIZE];     /* of the API token, "" if it's none */
+	char scope[SELECTOR_SIZE];   /* these clients only; "": all */
+	uint64_t expires;            /* 0: never */
+};
+
 struct api_call {
 	struct server *server;
 	const struct http_request *request;
-	const char *actor;    /* who asks: "uid:0(root)" */
+	struct carrier *carrier; /* NULL: there is no connection */
+	struct caller who;
+	const char *actor;    /* who.actor */
 	char id[API_ID_SIZE]; /* from the path, "" if it has none */
 	json_t *body;         /* the object sent, or NULL */
 	struct buffer *out;   /* the whole answer */
@@ -33,7 +56,38 @@ struct api_call {
 	uint64_t pause; /* microseconds between the steps; 0: as few as does no harm */
 	void *state;    /* a handler's own, by api_state(); wiped and freed with the call */
 	size_t state_size;
+	void (*end)(void *state); /* before that; may be NULL */
 };
+
+/* How a route treats an API token that is for some clients only. */
+enum scope_rule {
+	SCOPE_REFUSED,  /* such a token may not */
+	SCOPE_CLIENT,   /* {id} is a client: outside of the scope there is none */
+	SCOPE_FILTERED, /* the handler shows and does only what api_selector() gives */
+	SCOPE_NO_TOKEN, /* no API token at all may: people, and the control socket */
+	SCOPE_FREE,     /* it's not about clients */
+};
+
+struct api_route {
+	enum http_method method;
+	const char *path; /* {id} and {name} stand for one part */
+	void (*handler)(struct api_call *c);
+	enum role role; /* at least; ROLE_NONE: anybody */
+	enum scope_rule scope;
+};
+
+/* The one table of what there is and who may. */
+const struct api_route *api_routes(size_t *ret_count);
+
+/* The route that the request is for; sets c->id. NULL: there is none, and it has been refused. */
+const struct api_route *api_find(struct api_call *c);
+/* May who asks? If not it has been refused: 401, or 403. */
+bool api_may(struct api_call *c, const struct api_route *route) must_use;
+
+/* The selector of the clients that both who asks may see and `given` (NULL: all) means. */
+#define API_SELECTOR_SIZE (2 * SELECTOR_SIZE)
+const char *api_selector(
+	const struct api_call *c, const char *given, char ret[static API_SELECTOR_SIZE]);
 
 /* Handles the request. If c->step is set afterwards it's to be called until it returns false. */
 void api_handle(struct api_call *c);
@@ -74,6 +128,9 @@ void api_config_history(struct api_call *c);
 void api_config_status(struct api_call *c);
 void api_config_rollback(struct api_call *c);
 void api_config_remove(struct api_call *c);
+void api_access_create(struct api_call *c);
+void api_access_list(struct api_call *c);
+void api_access_revoke(struct api_call *c);
 void api_receipt_list(struct api_call *c);
 void api_receipt_show(struct api_call *c);
 

@@ -360,7 +360,7 @@ void api_config_status(struct api_call *c)
 	struct client_filter filter = { .state = CLIENT_ENROLLED, .scan = SCAN_MAX };
 	struct config_record newest;
 	struct status l = { .call = c };
-	char next[CLIENT_ID_TEXT_SIZE];
+	char next[CLIENT_ID_TEXT_SIZE], selector[API_SELECTOR_SIZE];
 	uint64_t limit;
 	int r;
 
@@ -368,6 +368,7 @@ void api_config_status(struct api_call *c)
 		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
 		!find(c, 0, &newest))
 		return;
+	filter.selector = api_selector(c, NULL, selector);
 	filter.after = params[0].given ? params[0].value : NULL;
 	filter.limit = (uint32_t)limit;
 	r = store_client_each(c->server->store, &filter, add_standing, &l, next);

@@ -28,9 +28,14 @@ static bool read_state(struct api_call *c, const struct param *p, int *ret)
 	return false;
 }
 
-static bool read_selector(struct api_call *c, const struct param *p, char ret[static SELECTOR_SIZE])
+/* Within what who asks may see. */
+static bool read_selector(
+	struct api_call *c, const struct param *p, char ret[static API_SELECTOR_SIZE])
 {
-	snprintf(ret, SELECTOR_SIZE, "%s", p->value);
+	char both[API_SELECTOR_SIZE];
+	const char *meant = api_selector(c, p->given ? p->value : NULL, both);
+
+	snprintf(ret, API_SELECTOR_SIZE, "%s", meant ? meant : "");
 	if (!p->given || selector_check(p->value) == 0)
 		return true;
 	answer_refuse(c, 400, "bad-parameter",

@@ -2,16 +2,13 @@
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
-#include <time.h>
 
 #include "../changes.h"
 #include "answer.h"
 #include "clients_json.h"
-#include "lib/text.h"
 #include "lib/token.h"
 
 #define LIFE_DEFAULT "24h"
-#define LIFE_MAX     (100ull * 365 * 86400)
 
 static json_t *token_object(const struct token_record *t)
 {
@@ -23,71 +20,6 @@ static json_t *token_object(const struct token_record *t)
 		value_time(t->created), "created_by", value_said(t->created_by), "note",
 		value_said_or_null(t->note), "revoked", value_time(t->revoked), "approve",
 		t->approve);
-}
-
-/* ---- when a token expires */
-
-/* The offset after the time of RFC 3339: "Z", "+01:00". */
-static int parse_offset(const char *text, int64_t *ret)
-{
-	unsigned hours, minutes;
-	char sign;
-	int end = 0;
-
-	*ret = 0;
-	if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
-		return 0;
-	if (sscanf(text, "%c%2u:%2u%n", &sign, &hours, &minutes, &end) != 3 || end != 6 ||
-		text[end] || hours > 23 || minutes > 59 || (sign != '+' && sign != '-'))
-		return -EINVAL;
-	*ret = (sign == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
-	return 0;
-}
-
-/* RFC 3339, the seconds may be left out. */
-static int parse_date(const char *text, uint64_t *ret)
-{
-	struct tm tm = {};
-	const char *rest = strptime(text, "%Y-%m-%dT%H:%M", &tm);
-	const char *seconds = rest && *rest == ':' ? strptime(rest, ":%S", &tm) : rest;
-	int day = tm.tm_mday;
-	int64_t offset, at;
-
-	if (!seconds || parse_offset(seconds, &offset) < 0)
-		return -EINVAL;
-	at = timegm(&tm) - offset;
-	if (at < 0 || tm.tm_mday != day) /* timegm() makes March of the 30th of February */
-		return -EINVAL;
-	*ret = (uint64_t)at;
-	return 0;
-}
-
-static bool read_expires(struct api_call *c, uint64_t *ret)
-{
-	uint64_t now = store_now(c->server->store), life;
-	const char *text;
-
-	if (!read_string(c, "expires", 64, &text))
-		return false;
-	if (!text)
-		text = LIFE_DEFAULT;
-	*ret = 0;
-	if (strcmp(text, "never") == 0)
-		return true;
-	if (text_duration(text, &life) == 0)
-		*ret = now + life;
-	else if (parse_date(text, ret) < 0) {
-		answer_refuse(c, 400, "bad-field",
-			"field 'expires': '%s' is not a duration (90s, 15m, 24h, 7d, 2w), a time "
-			"(2027-01-01T00:00Z) or never",
-			text);
-		return false;
-	}
-	if (*ret > now && *ret <= now + LIFE_MAX)
-		return true;
-	answer_refuse(c, 400, "bad-field", "field 'expires': '%s' is %s", text,
-		*ret <= now ? "in the past" : "more than 100 years away");
-	return false;
 }
 
 /* ---- making one */
@@ -121,7 +53,8 @@ void api_token_create(struct api_call *c)
 
 	if (!read_query(c, NULL, 0) || !read_fields(c, fields) ||
 		!read_labels(c, "labels", &spec.labels) || !read_uses(c, &spec.uses) ||
-		!read_expires(c, &spec.expires) || !read_string(c, "note", NOTE_SIZE, &spec.note) ||
+		!read_expires(c, LIFE_DEFAULT, &spec.expires) ||
+		!read_string(c, "note", NOTE_SIZE, &spec.note) ||
 		!read_bool(c, "approve", &spec.approve) || !answer_may_write(c))
 		return;
 	r = store_token_create(c->server->store, &spec, token, &record);

@@ -21,10 +21,10 @@ void clients_answer(struct api_call *c, const struct client_filter *filter, json
 
 /* The filters that every listing and count of clients knows. */
 struct client_wish {
-	char selector[SELECTOR_SIZE]; /* "": all */
-	char text[SEARCH_SIZE];       /* "": all */
-	int state;                    /* or -1 */
-	int connected;                /* 1, 0, or -1: whether or not */
+	char selector[API_SELECTOR_SIZE]; /* "": all; within the scope of who asks */
+	char text[SEARCH_SIZE];           /* "": all */
+	int state;                        /* or -1 */
+	int connected;                    /* 1, 0, or -1: whether or not */
 };
 enum { WISH_LABEL, WISH_STATE, WISH_TEXT, WISH_CONNECTED, WISHES };
 #define WISH_PARAMS                                                                                \

@@ -2,10 +2,8 @@
 /*
  * The control socket: a UNIX stream socket, mode 0660, on which the administrator's programs speak
  * HTTP/1.1 with the API (api.h). Who may connect is the file's owner and group; the kernel says who
- * did (SO_PEERCRED), and that is the actor of what is done.
- *
- * A connection has one request under way at a time, and bounded memory; an answer leaves when the
- * turn that it depends on has committed.
+ * did (SO_PEERCRED), and that is the actor of what is done. Whoever may connect is an
+ * administrator.
  */
 #ifndef MUSTER_CONTROL_H
 #define MUSTER_CONTROL_H

@@ -66,6 +66,9 @@ int message_list(struct ctl *c, int argc, char **argv);
 int message_show(struct ctl *c, int argc, char **argv);
 int audit_list(struct ctl *c, int argc, char **argv);
 int audit_verify(struct ctl *c, int argc, char **argv);
+int access_create(struct ctl *c, int argc, char **argv);
+int access_list(struct ctl *c, int argc, char **argv);
+int access_revoke(struct ctl *c, int argc, char **argv);
 int status(struct ctl *c, int argc, char **argv);
 
 /* One line on standard error, with the program's name. complain() returns code. */

@@ -65,6 +65,10 @@ static const struct command commands[] = {
 	{ "message", "show", "SEQ", "one message, whole", message_show },
 	{ "audit", "list", "[--last N | --after SEQ | --all]", "who did what, when", audit_list },
 	{ "audit", "verify", "", "has anybody changed the audit log?", audit_verify },
+	{ "api-token", "create", "NAME --role ROLE [--scope SELECTOR] [--expires WHEN]",
+		"make a token for programs that use the API, which is shown once", access_create },
+	{ "api-token", "list", "", "all of them, and when they were used", access_list },
+	{ "api-token", "revoke", "ID", "it opens nothing any more", access_revoke },
 	{ "status", NULL, "", "the server, its keys and its numbers", status },
 };
 

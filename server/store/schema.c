@@ -213,6 +213,21 @@ static const char *const steps[] = {
 	"  code {integer} NOT NULL,"
 	"  text TEXT NOT NULL"
 	") {strict};",
+
+	/* role: enum role. lapsed: as in token. */
+	"CREATE TABLE api_token ("
+	"  id TEXT PRIMARY KEY NOT NULL,"
+	"  hash {bytes} NOT NULL UNIQUE CHECK (length(hash) = 32),"
+	"  name TEXT NOT NULL,"
+	"  role {integer} NOT NULL CHECK (role >= 1 AND role <= 3),"
+	"  scope TEXT NOT NULL,"
+	"  created {integer} NOT NULL,"
+	"  expires {integer} NOT NULL,"
+	"  lapsed {integer} NOT NULL DEFAULT 0,"
+	"  revoked {integer} NOT NULL DEFAULT 0,"
+	"  used {integer} NOT NULL DEFAULT 0,"
+	"  created_by TEXT NOT NULL"
+	") {strict};",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

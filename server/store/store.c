@@ -12,16 +12,21 @@ static const struct sql get_clock = { "SELECT value FROM meta WHERE name = 'cloc
 static const struct sql set_clock = { "UPDATE meta SET value = $1 WHERE name = 'clock'" };
 
 /* After the clock was followed back from $1 to $2: */
-static const struct sql lapse = {
-	"UPDATE token SET lapsed = 1 WHERE expires <> 0 AND expires <= $1"
+static const struct sql lapse[] = {
+	{ "UPDATE token SET lapsed = 1 WHERE expires <> 0 AND expires <= $1" },
+	{ "UPDATE api_token SET lapsed = 1 WHERE expires <> 0 AND expires <= $1" },
 };
-static const struct sql shorten = {
-	"UPDATE token SET expires = expires - $1 + $2 WHERE expires > $1 AND created > $2"
+static const struct sql shorten[] = {
+	{ "UPDATE token SET expires = expires - $1 + $2 WHERE expires > $1 AND created > $2" },
+	{ "UPDATE api_token SET expires = expires - $1 + $2 WHERE expires > $1 AND created > $2" },
 };
 /* What is dated in a future that has not come is dated now. */
 static const struct sql redate[] = {
 	{ "UPDATE token SET created = $1 WHERE created > $1" },
 	{ "UPDATE token SET revoked = $1 WHERE revoked > $1" },
+	{ "UPDATE api_token SET created = $1 WHERE created > $1" },
+	{ "UPDATE api_token SET revoked = $1 WHERE revoked > $1" },
+	{ "UPDATE api_token SET used = $1 WHERE used > $1" },
 	{ "UPDATE client SET enrolled = $1 WHERE enrolled > $1" },
 	{ "UPDATE client SET last_hello = $1 WHERE last_hello > $1" },
 	{ "UPDATE message SET received = $1 WHERE received > $1" },
@@ -61,11 +66,13 @@ static int follow_clock(struct store *s, uint64_t wall)
 {
 	uint64_t false_now = s->clock.last;
 	char detail[128];
-	int r = db_run(s->db, &lapse, VALUES(value_integer(false_now)), NULL);
+	int r = 0;
 
-	if (r == 0)
-		r = db_run(s->db, &shorten, VALUES(value_integer(false_now), value_integer(wall)),
-			NULL);
+	for (size_t i = 0; r == 0 && i < COUNT(lapse); i++)
+		r = db_run(s->db, &lapse[i], VALUES(value_integer(false_now)), NULL);
+	for (size_t i = 0; r == 0 && i < COUNT(shorten); i++)
+		r = db_run(s->db, &shorten[i],
+			VALUES(value_integer(false_now), value_integer(wall)), NULL);
 	for (size_t i = 0; r == 0 && i < COUNT(redate); i++)
 		r = db_run(s->db, &redate[i], VALUES(value_integer(wall)), NULL);
 	if (r < 0)

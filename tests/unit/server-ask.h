@@ -58,7 +58,9 @@ __attribute__((unused)) static int ask(
 {
 	struct buffer out = { .limit = API_ANSWER_MAX };
 	struct http_parser *parser = NULL;
-	struct api_call call = { .server = &a->server, .actor = "uid:0(root)", .out = &out };
+	struct api_call call = { .server = &a->server,
+		.who = { CALLER_SOCKET, ROLE_ADMINISTRATOR, .actor = "uid:0(root)" },
+		.out = &out };
 	scoped(freep) char *text = NULL;
 	char *rest;
 	size_t used;

@@ -323,6 +323,97 @@ static void a_client_port_takes_no_body(void **state)
 		verdict(LIT("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"), 0), 1);
 }
 
+static void a_list_in_several_lines_is_one_in_their_order(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nX-Forwarded-For: a, b\r\nHost: h\r\n"
+				   "x-forwarded-FOR: c\r\nX-Forwarded-For:\r\n"
+				   "X-Forwarded-For: d\r\nForwarded: for=e\r\n\r\n";
+	struct http_parser *p;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(feed(text, strlen(text), 0, &p, &used), 1);
+	assert_string_equal(http_parser_request(p)->x_forwarded_for, "a, b,c,,d");
+	assert_string_equal(http_parser_request(p)->forwarded, "for=e");
+	assert_string_equal(http_parser_request(p)->host, "h");
+	assert_null(http_parser_request(p)->x_forwarded_proto);
+	http_parser_free(p);
+}
+
+static void a_name_with_underscores_is_another_name(void **state)
+{
+	static const char text[] = "GET / HTTP/1.1\r\nHost: h\r\nX_Forwarded_For: a\r\n"
+				   "X-Forwarded_For: a\r\nX_Remote_User: root\r\n\r\n";
+	struct http_parser *p;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(http_parser_new(0, &p), 0);
+	http_parser_watch(p, "X-Remote-User");
+	assert_int_equal(http_parser_feed(p, text, strlen(text), &used), 1);
+	assert_null(http_parser_request(p)->x_forwarded_for);
+	assert_null(http_parser_request(p)->watched);
+	http_parser_free(p);
+}
+
+static void a_watched_header_is_kept_and_comes_once(void **state)
+{
+	static const char one[] = "GET / HTTP/1.1\r\nHost: h\r\nx-remote-user: ann\r\n\r\n";
+	static const char two[] = "GET / HTTP/1.1\r\nHost: h\r\nX-Remote-User: ann\r\n"
+				  "X-REMOTE-USER: root\r\n\r\n";
+	struct http_parser *p;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(http_parser_new(0, &p), 0);
+	http_parser_watch(p, "X-Remote-User");
+	assert_int_equal(http_parser_feed(p, one, strlen(one), &used), 1);
+	assert_string_equal(http_parser_request(p)->watched, "ann");
+	http_parser_next(p);
+	assert_int_equal(http_parser_feed(p, two, strlen(two), &used), -400);
+	http_parser_free(p);
+}
+
+static size_t limit_of(void *userdata, const struct http_request *head)
+{
+	unsigned *calls = userdata;
+
+	++*calls;
+	assert_int_equal(head->method, HTTP_METHOD_POST);
+	assert_string_equal(head->query, "q?");
+	assert_string_equal(head->host, "h");
+	return strcmp(head->path, "/large") == 0 ? 1000 : 3;
+}
+
+static void the_head_decides_how_long_the_body_may_be(void **state)
+{
+	static const char small[] =
+		"POST /small?q? HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n";
+	static const char large[] =
+		"POST /large?q? HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nabcd";
+	static const char beyond[] =
+		"POST /large?q? HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n";
+	struct http_parser *p;
+	unsigned calls = 0;
+	size_t used;
+
+	(void)state;
+	assert_int_equal(http_parser_new(10, &p), 0);
+	http_parser_on_head(p, limit_of, &calls);
+	for (size_t i = 0; i < strlen(large); i++)
+		assert_int_equal(http_parser_feed(p, large + i, 1, &used), i + 1 == strlen(large));
+	assert_int_equal(calls, 1);
+	assert_string_equal(http_parser_request(p)->path, "/large");
+	assert_string_equal(http_parser_request(p)->query, "q?");
+	assert_string_equal(http_parser_request(p)->body, "abcd");
+	http_parser_next(p);
+	assert_int_equal(http_parser_feed(p, small, strlen(small), &used), -413);
+	http_parser_next(p);
+	assert_int_equal(http_parser_feed(p, beyond, strlen(beyond), &used), -413);
+	assert_int_equal(calls, 3);
+	http_parser_free(p);
+}
+
 static void an_answer_has_its_length(void **state)
 {
 	struct buffer out = {};
@@ -368,6 +459,10 @@ int main(void)
 		cmocka_unit_test(old_clients_without_a_host_are_served_once),
 		cmocka_unit_test(the_head_is_bounded),
 		cmocka_unit_test(a_client_port_takes_no_body),
+		cmocka_unit_test(a_list_in_several_lines_is_one_in_their_order),
+		cmocka_unit_test(a_name_with_underscores_is_another_name),
+		cmocka_unit_test(a_watched_header_is_kept_and_comes_once),
+		cmocka_unit_test(the_head_decides_how_long_the_body_may_be),
 		cmocka_unit_test(an_answer_has_its_length),
 		cmocka_unit_test(a_problem_is_json_whatever_it_quotes),
 	};

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "dashboard.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../log.h"
+#include "access.h"
+#include "answer.h"
+#include "hosts.h"
+#include "pages.h"
+
+#define CONNECTIONS_MAX 512
+#define BACKLOG         128
+
+struct dashboard {
+	struct door door;
+	char address[DASHBOARD_TEXT];
+};
+
+static const char security_headers[] =
+	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+	"img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+	"frame-ancestors 'none'\r\n"
+	"Referrer-Policy: no-referrer\r\n"
+	"Cross-Origin-Opener-Policy: same-origin\r\n"
+	"Cross-Origin-Resource-Policy: same-origin\r\n";
+
+/* ---- one request */
+
+/* What a proxy, or a file system, could take for another path than it is. None of ours has it. */
+static bool is_plain(const char *path)
+{
+	if (strpbrk(path, "%;\\") || strstr(path, "//"))
+		return false;
+	for (const char *part = path; part; part = strchr(part + 1, '/'))
+		if (part[1] == '.')
+			return false;
+	return true;
+}
+
+/* In any case of its letters: /API is no page, it is nothing. */
+static bool is_api(const char *path)
+{
+	return strncasecmp(path, "/api", 4) == 0 && (path[4] == '/' || path[4] == '\0');
+}
+
+void dashboard_answer(struct api_call *c, const struct visitor *v, const struct source *local)
+{
+	const struct http_request *q = c->request;
+
+	(void)v;
+	if (!host_accepted(&c->server->config, local, q->host)) {
+		answer_refuse(c, 403, "bad-host",
+			"this server is not known by the name '%.200s' "
+			"(Host= in muster-server.conf)",
+			q->host ? q->host : "");
+		return;
+	}
+	if (is_plain(q->path) && !is_api(q->path)) {
+		int r = pages_answer(q, NULL, c->out);
+
+		c->error = r < 0 ? r : 0;
+		return;
+	}
+	if (!is_plain(q->path)) {
+		answer_refuse(c, 404, "not-found", "there is nothing at '%.200s'", q->path);
+		return;
+	}
+	if (access_find(c->server, q, &c->who) < 0) {
+		answer_store_error(c, -EIO, "");
+		return;
+	}
+	api_handle(c);
+}
+
+static struct source local_of(int fd)
+{
+	struct sockaddr_storage own = {};
+	socklen_t len = sizeof(own);
+
+	getsockname(fd, (struct sockaddr *)&own, &len);
+	return source_of(&own);
+}
+
+static void handle(struct door *d, const struct visitor *v, struct api_call *c)
+{
+	struct source local = local_of(v->fd);
+
+	(void)d;
+	dashboard_answer(c, v, &local);
+}
+
+/* A body larger than most are is taken from those only who may send one. */
+static size_t body_max(struct door *d, const struct visitor *v, const struct http_request *head)
+{
+	struct caller who;
+
+	(void)v;
+	if (access_find(d->server, head, &who) < 0 || who.role < ROLE_OPERATOR)
+		return API_BODY_MAX;
+	return API_CONTENT_MAX;
+}
+
+static int enter(struct door *d, struct visitor *v)
+{
+	static const int one = 1;
+
+	(void)d;
+	setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return 0;
+}
+
+/* ---- the listener */
+
+void dashboard_address(const struct server *s, char ret[static DASHBOARD_TEXT])
+{
+	snprintf(ret, DASHBOARD_TEXT, "%s", s->dashboard ? s->dashboard->address : "");
+}
+
+static void address_text(int fd, char ret[static DASHBOARD_TEXT])
+{
+	struct sockaddr_storage own = {};
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&own;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&own;
+	socklen_t len = sizeof(own);
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	getsockname(fd, (struct sockaddr *)&own, &len);
+	if (own.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+		snprintf(ret, DASHBOARD_TEXT, "[%s]:%u", host, ntohs(v6->sin6_port));
+	} else {
+		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+		snprintf(ret, DASHBOARD_TEXT, "%s:%u", host, ntohs(v4->sin_port));
+	}
+}
+
+static int listening_socket(const struct listen_address *a, int *ret)
+{
+	static const int one = 1, zero = 0;
+	scoped(closep) int fd =
+		socket(a->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a->address.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(fd, (const struct sockaddr *)&a->address, a->len) < 0 || listen(fd, BACKLOG) < 0)
+		return -errno;
+	*ret = fd;
+	fd = -1;
+	return 0;
+}
+
+static int open_door(struct server *s, struct dashboard *d)
+{
+	int fd = -1, r = listening_socket(&s->config.dashboard, &fd);
+
+	if (r == -EADDRINUSE && !s->config.dashboard_given) {
+		log_warning("there is no dashboard: its default address, 127.0.0.1:8080, is taken; "
+			    "set Listen= in [dashboard], or none");
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	address_text(fd, d->address);
+	r = door_open(&d->door, fd);
+	if (r == 0)
+		log_info("the dashboard is at http://%s", d->address);
+	return r;
+}
+
+int dashboard_start(struct server *s)
+{
+	struct dashboard *d;
+	int r;
+
+	if (s->config.dashboard.len == 0)
+		return 0;
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return log_err(-ENOMEM, "cannot listen for the dashboard");
+	d->door = (struct door){ .server = s,
+		.limit = CONNECTIONS_MAX,
+		.idle = CARRIER_IDLE_SECONDS,
+		.body_limit = API_CONTENT_MAX,
+		.headers = security_headers,
+		.enter = enter,
+		.handle = handle,
+		.body_max = body_max };
+	s->dashboard = d;
+	r = open_door(s, d);
+	if (r == 0)
+		return 0;
+	dashboard_stop(s);
+	return log_err(r, "cannot listen for the dashboard");
+}
+
+void dashboard_stop(struct server *s)
+{
+	if (!s->dashboard)
+		return;
+	door_close(&s->dashboard->door);
+	free(give(s->dashboard));
+}

@@ -1,0 +1,346 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The dashboard's port: the API over plain HTTP, with a server of each test's own. Who may do what is a unit test's
+# (unit/server-access.c); here is what goes over the wire.
+
+bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
+
+BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
+
+setup()
+{
+	cd "$BATS_TEST_TMPDIR" || return
+	export MUSTER_SOCKET=$PWD/control.sock TERM=dumb
+	PATH=$BUILD:$PATH
+	configured
+}
+
+teardown()
+{
+	[[ ! -e server.pid ]] || kill -KILL "$(cat server.pid)" 2>/dev/null || true
+}
+
+# configured [LINE...]: the lines are of [dashboard].
+configured()
+{
+	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' 'Name=localhost:8443' "Control=$PWD/control.sock" \
+		"Clients=$BUILD/clients" '[dashboard]' 'Listen=127.0.0.1:0' "$@" >conf
+}
+
+server_starts()
+{
+	: >log
+	"$BUILD/muster-server" --config conf --state state >>log 2>&1 3>&- &
+	echo $! >server.pid
+	disown
+	eventually grep -qs 'is ready as' log || fail "it doesn't start: $(cat log)"
+	url=$(sed -n 's/.*the dashboard is at \(http.*\)$/\1/p' log)
+}
+
+server_stops()
+{
+	kill -TERM "$(cat server.pid)"
+	eventually gone "$(cat server.pid)"
+	rm server.pid
+}
+
+gone()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+eventually()
+{
+	local deadline=$((SECONDS + 20))
+
+	until "$@"; do
+		((SECONDS < deadline)) || return
+		sleep 0.02
+	done
+}
+
+# token_of ROLE [OPTION...]: sets token, token_id.
+token_of()
+{
+	read -r token token_id < <(musterctl --json api-token create test --role "$@" | jq -r '"\(.secret) \(.id)"')
+	printf 'Authorization: Bearer %s\n' "$token" >header
+}
+
+# asks STATUS [CURL'S ARGUMENTS...] PATH: as the token's holder; sets body, and head in the file headers.
+asks()
+{
+	local wanted=$1
+
+	shift
+	status=$(curl -q -sS --max-time 20 -H @header -D headers -o body -w '%{http_code}' "${@:1:$#-1}" "$url${*: -1}")
+	body=$(<body)
+	[[ $status == "$wanted" ]] || fail "${*: -1}: $status $body"
+}
+
+is_refused() # STATUS CODE [CURL'S ARGUMENTS...] PATH
+{
+	asks "$1" "${@:3}"
+	assert_equal "$(jq -r .code <<<"$body")" "$2"
+}
+
+# says BYTES-FOR-PRINTF: as they are; the answer.
+says()
+{
+	local connection
+
+	exec {connection}<>"/dev/tcp/127.0.0.1/${url##*:}"
+	# shellcheck disable=SC2059
+	printf "$1" >&"$connection"
+	timeout 20 cat <&"$connection"
+	exec {connection}>&-
+}
+
+entries()
+{
+	musterctl --json audit verify | jq .entries
+}
+
+### Who may
+
+@test "an API token opens the dashboard's port, as far as its role goes" {
+	server_starts
+	token_of viewer
+	asks 200 /api/v1/status
+	asks 200 '/api/v1/clients?limit=1'
+	is_refused 403 forbidden -X POST /api/v1/tokens
+	token_of operator
+	asks 201 -X POST /api/v1/tokens
+	is_refused 403 forbidden /api/v1/api-tokens
+	token_of administrator
+	asks 200 /api/v1/api-tokens
+	is_refused 403 forbidden --json '{"name":"x","role":"viewer"}' /api/v1/api-tokens
+	: >header
+	is_refused 401 not-logged-in /api/v1/status
+	grep -qix 'WWW-Authenticate: Bearer.*' headers
+}
+
+@test "what it does is audited as the token's, and its secret is nowhere to be found" {
+	server_starts
+	token_of operator
+	asks 201 -X POST /api/v1/tokens
+	run musterctl audit list
+	assert_output --partial "api-token:$token_id"
+	assert_output --partial 'role=operator'
+	run musterctl api-token list
+	assert_line --regexp "^$token_id +test +operator +\\* +live "
+	server_stops
+	run ! grep -r "${token:17}" state log
+}
+
+@test "a revoked token opens nothing from then on, also on a connection that is there; nor after a restart" {
+	server_starts
+	token_of viewer
+	asks 200 /api/v1/status
+	exec {web}<>"/dev/tcp/127.0.0.1/${url##*:}"
+	say() { printf 'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n' "$token"; }
+	say >&"$web"
+	read -r -t 10 line <&"$web"
+	[[ $line == *' 200 OK'* ]] || fail "$line"
+	musterctl api-token revoke "$token_id"
+	say >&"$web"
+	until [[ $line == *' 401 '* ]]; do read -r -t 10 line <&"$web" || fail "still open"; done
+	exec {web}>&-
+	is_refused 401 not-logged-in /api/v1/status
+	server_stops
+	server_starts
+	is_refused 401 not-logged-in /api/v1/status
+}
+
+@test "a token of a scope sees its machines only" {
+	server_starts
+	token_of operator --scope site=bonn
+	asks 200 /api/v1/clients
+	is_refused 403 forbidden /api/v1/audit
+	is_refused 403 forbidden -X POST /api/v1/tokens
+	is_refused 404 not-found /api/v1/clients/00
+	run musterctl api-token create x --role administrator --scope site=bonn
+	assert_failure 2
+	run musterctl api-token create x --role viewer --scope ',,'
+	assert_failure 2
+}
+
+### What browsers are told
+
+@test "every answer carries the headers that browsers go by, refusals and nonsense too" {
+	server_starts
+	token_of viewer
+	check()
+	{
+		grep -qxF "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" headers
+		grep -qx 'Referrer-Policy: no-referrer' headers
+		grep -qx 'X-Content-Type-Options: nosniff' headers
+		grep -qx 'Cross-Origin-Opener-Policy: same-origin' headers
+		grep -qx 'Cross-Origin-Resource-Policy: same-origin' headers
+		[[ $(grep -ci '^Cache-Control:' headers) == 1 ]]
+	}
+	as_text() { sed -i 's/\r$//' headers; }
+	for path in / /assets/nothing.js /api/v1/status /api/v1/nothing /api/v1/openapi.json /nothing '/api/v1/clients?nothing'; do
+		curl -q -sS -D headers -o /dev/null -H @header "$url$path"
+		as_text
+		check || fail "$path: $(cat headers)"
+	done
+	curl -q -sS -D headers -o /dev/null -I "$url/api/v1/openapi.json"
+	as_text && check
+	curl -q -sS -D headers -o /dev/null -X BREW "$url/api/v1/status"
+	as_text && check
+	curl -q -sS -D headers -o /dev/null -H 'Host: evil.example' "$url/api/v1/status"
+	as_text && check
+	says 'nonsense\r\n\r\n' | sed 's/\r$//' >headers
+	check || fail "$(cat headers)"
+}
+
+@test "under another host's name there is nothing, whatever the request shows" {
+	server_starts
+	token_of administrator
+	before=$(entries)
+	for host in evil.example localhost.evil.example evil.example:8080 127.0.0.2 '[::1]' 0x7f.1 2130706433; do
+		is_refused 403 bad-host -H "Host: $host" /api/v1/status
+		is_refused 403 bad-host -H "Host: $host" -X POST /api/v1/tokens
+		is_refused 403 bad-host -H "Host: $host" /
+	done
+	is_refused 403 bad-host -H 'Host: evil.example' -H 'X-Forwarded-Host: localhost' -H 'Forwarded: host=localhost' \
+		/api/v1/status
+	is_refused 403 bad-host -0 -H 'Host:' /api/v1/status
+	assert_equal "$(entries)" "$before"
+	asks 200 -H 'Host: localhost' /api/v1/status
+	asks 200 -H 'Host: 127.0.0.1' /api/v1/status
+	server_stops
+	configured Host=muster.example.org Host=other.example
+	server_starts
+	asks 200 -H 'Host: MUSTER.example.org:443' /api/v1/status
+	asks 200 -H 'Host: other.example' /api/v1/status
+	is_refused 403 bad-host -H 'Host: example.org' /api/v1/status
+}
+
+### What is too much
+
+@test "malformed, deep and very long bodies are refused, and change nothing" {
+	server_starts
+	token_of operator
+	before=$(entries)
+	while IFS= read -r line; do
+		printf '%b' "$line" >bytes
+		asks 400 -H 'Content-Type: application/json' --data-binary @bytes /api/v1/tokens
+	done <<-'END'
+		{
+		}
+		[
+		[]
+		null
+		1
+		"x"
+		{"uses":1,}
+		{"uses":01}
+		{"uses":1e999}
+		{"uses":-1}
+		{"uses":1.0}
+		{"uses":NaN}
+		{"uses":0x10}
+		{'uses':1}
+		{uses:1}
+		{"uses":1 "note":"x"}
+		{"uses":1}{"uses":1}
+		{"uses":1}x
+		{"uses":1,"uses":2}
+		{"note":"\\u0000"}
+		{"note":"\\ud800"}
+		{"note":"\\x41"}
+		{"note":"a\tb"}
+		{"note":"\xff"}
+		{"note":"\xc0\xaf"}
+		{"note":"\xed\xa0\x80"}
+		\xef\xbb\xbf{}
+		\x00{}
+		{"labels":{}}
+		{"labels":[[]]}
+		{"expires":[]}
+		{"note":{"a":1}}
+		/* */{}
+		{}//
+	END
+	{ printf '{"labels":' && printf '[%.0s' {1..30000}; } >bytes
+	asks 400 -H 'Content-Type: application/json' --data-binary @bytes /api/v1/tokens
+	{ printf '{"a":%.0s' {1..12000}; } >bytes
+	asks 400 -H 'Content-Type: application/json' --data-binary @bytes /api/v1/tokens
+	head -c 10000000 /dev/zero | tr '\0' ' ' >bytes
+	asks 413 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/tokens
+	asks 413 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+	asks 415 -H 'Content-Type: text/plain' --data-binary '{}' /api/v1/tokens
+	asks 415 -F a=b /api/v1/tokens
+	assert_equal "$(entries)" "$before"
+	asks 200 /api/v1/status
+}
+
+@test "only who may push a configuration may send a body of its size" {
+	server_starts
+	token_of operator
+	head -c 900000 /dev/urandom | base64 -w0 >content
+	jq -n --rawfile content content '{name: "big", selector: "*", $content}' >bytes
+	asks 201 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+	token_of viewer
+	asks 413 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+	: >header
+	asks 413 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+}
+
+@test "requests that a proxy might read differently are refused, and the connection ends" {
+	server_starts
+	for request in \
+		'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n' \
+		'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n' \
+		'POST /api/v1/tokens HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}' \
+		'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n' \
+		'GET /api/v1/status HTTP/1.1\r\nHost : localhost\r\n\r\n' \
+		'GET http://localhost/api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n' \
+		'GET /api/v1/status#x HTTP/1.1\r\nHost: localhost\r\n\r\n'; do
+		says "$request" >answer
+		[[ $(head -1 answer) == 'HTTP/1.1 400 '* ]] || fail "$request: $(<answer)"
+		[[ $(grep -c ^HTTP answer) == 1 ]]
+	done
+}
+
+@test "HEAD is GET without the body; connections are kept, and pipelined requests answered in order" {
+	server_starts
+	says 'HEAD /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\nGET /api/v1/a HTTP/1.1\r\nHost: localhost\r\n\r\nGET /api/v1/b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >answer
+	run grep -c '^HTTP/1.1' answer
+	assert_output 3
+	run grep -o 'nothing at .*[ab]' answer
+	assert_line --index 0 --partial /a
+	assert_line --index 1 --partial /b
+	[[ $(grep -c openapi answer) == 0 ]]
+}
+
+### Starting
+
+@test "its address can be none, and is told if it is taken" {
+	configured
+	sed -i '/dashboard/,$d' conf
+	printf '[dashboard]\nListen=none\n' >>conf
+	server_starts
+	[[ -z $url ]]
+	server_stops
+	configured
+	server_starts
+	sed "s|control.sock|second.sock|; s|^Listen=127.0.0.1:0$|Listen=${url#http://}|; 0,/^Listen=.*/s//Listen=127.0.0.1:0/" conf >second
+	run "$BUILD/muster-server" --config second --state other
+	assert_failure
+	assert_output --partial 'cannot listen for the dashboard'
+}
+
+@test "a wrong [dashboard] is told by line and value" {
+	for line in Listen=here Listen= Listen=localhost:80 Host=a:80 Host=a/b 'Host=a b' Host=.a TrustedNothing=1; do
+		configured "$line"
+		sed -i '/^\[dashboard\]/,/^Listen/{/^Listen/d}' conf
+		run "$BUILD/muster-server" --config conf --check
+		assert_failure
+		assert_output --partial "conf:"
+	done
+}
