@@ -16,12 +16,10 @@ static size_t on_data(char *data, size_t size, size_t count, void *userdata)
 	return buffer_append(userdata, data, size * count) < 0 ? 0 : size * count;
 }
 
-static json_t *get(const struct swarm *s, const char *path)
+static CURL *request(const struct swarm *s, const char *path, struct buffer *answer)
 {
-	struct buffer text = { .limit = 16u << 20 };
 	CURL *curl = curl_easy_init();
 	char url[256];
-	json_t *ret = NULL;
 
 	snprintf(url, sizeof url, "http://muster/api/v1%s", path);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -29,15 +27,36 @@ static json_t *get(const struct swarm *s, const char *path)
 	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &text);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+	return curl;
+}
+
+/* What is asked for, or what comes of sending body (NULL: nothing is sent). */
+static json_t *ask(const struct swarm *s, const char *path, const char *body)
+{
+	struct buffer text = { .limit = 16u << 20 };
+	CURL *curl = request(s, path, &text);
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+	json_t *ret = NULL;
+
+	if (body) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
+		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	}
 	CURLcode code = curl_easy_perform(curl);
 	if (code == CURLE_OK)
 		ret = json_loadb((const char *)text.data, text.len, 0, NULL);
 	else
-		fprintf(stderr, "muster-swarm: %s: %s\n", url, curl_easy_strerror(code));
+		fprintf(stderr, "muster-swarm: %s: %s\n", path, curl_easy_strerror(code));
 	curl_easy_cleanup(curl);
+	curl_slist_free_all(headers);
 	buffer_clear(&text);
 	return ret;
+}
+
+static json_t *get(const struct swarm *s, const char *path)
+{
+	return ask(s, path, NULL);
 }
 
 /* ---- members by their keys */
@@ -204,4 +223,121 @@ int ask_connected(const struct swarm *s, uint64_t since)
 	printf("clients_connected %zu\nclients_wrong %zu\nclients_not_greeted %zu\n", a.connected,
 		a.wrong, a.not_greeted);
 	return a.connected == s->agents && a.wrong == 0 && a.not_greeted == 0 ? 0 : -EBADMSG;
+}
+
+/* ---- configurations and messages */
+
+int ask_push(const struct swarm *s, const char *name)
+{
+	scoped(freep) char *content = malloc(s->size), *text = NULL, *body = NULL;
+	size_t size = sodium_base64_encoded_len(s->size, sodium_base64_VARIANT_ORIGINAL);
+	scoped(json_decrefp) json_t *answer = NULL;
+
+	text = malloc(size);
+	if (!content || !text)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->size; i++)
+		content[i] = (char)('a' + i % 26);
+	sodium_bin2base64(text, size, (const unsigned char *)content, s->size,
+		sodium_base64_VARIANT_ORIGINAL);
+	if (asprintf(&body, "{\"name\":\"%s\",\"selector\":\"*\",\"content\":\"%s\"}", name, text) <
+		0)
+		return -ENOMEM;
+	answer = ask(s, "/configs", body);
+	return answer ? 0 : -EIO;
+}
+
+int ask_holders(const struct swarm *s, const char *name, size_t *ret)
+{
+	char path[192], next[CLIENT_ID_TEXT_SIZE] = "";
+
+	*ret = 0;
+	do {
+		scoped(json_decrefp) json_t *page = NULL;
+		const json_t *c;
+		size_t i;
+
+		snprintf(path, sizeof path, "/configs/%s/status?limit=%d%s%s", name, PAGE,
+			*next ? "&after=" : "", next);
+		page = get(s, path);
+		if (!page)
+			return -EIO;
+		json_array_foreach (json_object_get(page, "clients"), i, c)
+			*ret += strcmp(text_of(c, "state"), "current") == 0;
+		snprintf(next, sizeof next, "%s", text_of(page, "next"));
+	} while (*next);
+	return 0;
+}
+
+/* Each text begins with its agent's number and its own number among that agent's. */
+static bool count_message(const struct swarm *s, unsigned *counts, const char *text)
+{
+	size_t agent;
+	unsigned number;
+
+	return sscanf(text, "%zu %u", &agent, &number) == 2 && agent < s->agents &&
+	       number == counts[agent]++;
+}
+
+int ask_messages(const struct swarm *s)
+{
+	scoped(freep) unsigned *counts = calloc(s->agents, sizeof *counts);
+	char path[96], next[24] = "0";
+	size_t found = 0, wrong = 0;
+
+	while (counts && *next) {
+		scoped(json_decrefp) json_t *page = NULL;
+		const json_t *m;
+		size_t i;
+
+		snprintf(path, sizeof path, "/messages?limit=%d&after=%s", PAGE, next);
+		page = get(s, path);
+		if (!page)
+			return -EIO;
+		json_array_foreach (json_object_get(page, "messages"), i, m)
+			count_message(s, counts, text_of(m, "text")) ? found++ : wrong++;
+		snprintf(next, sizeof next, "%s", text_of(page, "next"));
+	}
+	printf("messages %zu\nmessages_wrong %zu\n", found, wrong);
+	return found == s->agents * s->messages && wrong == 0 ? 0 : -EBADMSG;
+}
+
+/* ---- as a person at the dashboard does */
+
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+#define BROWSE_MAX      100000u
+#define BROWSE_PAUSE_US 2000
+
+/* One connection that is kept, one request at a time. */
+int run_browse(struct swarm *s)
+{
+	struct buffer text = { .limit = 16u << 20 };
+	scoped(freep) uint32_t *times = calloc(BROWSE_MAX, sizeof *times);
+	CURL *curl = request(s, s->path, &text);
+	uint64_t until = now_us() + s->seconds * 1000000ull;
+	size_t count = 0;
+	CURLcode code = CURLE_OK;
+
+	while (times && code == CURLE_OK && count < BROWSE_MAX && now_us() < until) {
+		uint64_t began = now_us();
+
+		text.len = 0;
+		code = curl_easy_perform(curl);
+		times[count++] = (uint32_t)(now_us() - began);
+		usleep(BROWSE_PAUSE_US);
+	}
+	curl_easy_cleanup(curl);
+	buffer_clear(&text);
+	if (!times || code != CURLE_OK)
+		return -EIO;
+	qsort(times, count, sizeof *times, by_size);
+	printf("requests %zu\np50_ms %.2f\np99_ms %.2f\nmax_ms %.2f\n", count,
+		times[count / 2] / 1e3, times[count * 99 / 100] / 1e3, times[count - 1] / 1e3);
+	return 0;
 }

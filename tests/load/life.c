@@ -16,7 +16,7 @@
 #define BACKOFF_MS  1000
 #define BACKOFF_CAP 300000
 
-static void start(struct worker *w)
+void life_start(struct worker *w)
 {
 	uint64_t now = now_us(), spread = w->swarm->ramp * SECOND_US;
 
@@ -33,23 +33,25 @@ static int hello(struct agent *a)
 
 	memcpy(h.boot_id, a->member->pin, sizeof h.boot_id);
 	facts_of(a, &h.facts);
+	if (a->holding.revision && holdings_put(&h.holdings, &a->holding) < 0)
+		return -E2BIG;
 	return dial_send(
 		&a->dial, OP_HELLO, body, hello_encode(&h, body, sizeof body), &a->awaited);
 }
 
-static int up(struct worker *w, struct agent *a)
+int life_up(struct worker *w, struct agent *a)
 {
 	agent_arm(w, a, now_us() + WAIT_US);
 	return hello(a);
 }
 
-static void due(struct worker *w, struct agent *a)
+void life_due(struct worker *w, struct agent *a)
 {
 	if (a->dial.state == DIAL_NONE)
 		agent_connect(w, a, WAIT_US);
 	else if (a->dial.state != DIAL_CHANNEL || a->awaited != 0)
 		agent_end(w, a, FAIL_TIMEOUT);
-	else if (up(w, a) < 0)
+	else if (life_up(w, a) < 0)
 		agent_end(w, a, a->dial.failure);
 }
 
@@ -66,11 +68,44 @@ static void came_up(struct worker *w, struct agent *a)
 	backoff_reset(&a->backoff); /* as after a heartbeat */
 }
 
-static int take(struct worker *w, struct agent *a, const struct message *m)
+/* As a machine without a hook: it holds what is of its hash, and says so. */
+static int take_config(struct worker *w, struct agent *a, const struct message *m)
 {
-	bool steady = w->mode == &mode_steady, first = !a->up;
+	struct board *b = w->swarm->board;
+	uint8_t body[BODY_ANSWER_MAX], hash[CONFIG_HASH_SIZE];
+	struct ack ack = { .sequence = m->sequence };
+	struct config_order o;
+
+	if (config_order_decode(m->body, m->len, &o) < 0 || o.kind != ORDER_SET) {
+		a->dial.failure = FAIL_ANSWER;
+		return -EPROTO;
+	}
+	config_hash(o.content, o.len, hash);
+	if (memcmp(hash, o.hash, sizeof hash) != 0 || o.revision <= a->holding.revision) {
+		a->dial.failure = FAIL_ANSWER;
+		return -EPROTO;
+	}
+	ack.subject = (struct subject){
+		.time = (uint64_t)time(NULL), .revision = o.revision, .kind = o.kind
+	};
+	a->holding = (struct holding){ .revision = o.revision };
+	memcpy(a->holding.name, o.name, sizeof o.name);
+	memcpy(a->holding.hash, hash, sizeof hash);
+	memcpy(ack.subject.name, o.name, sizeof o.name);
+	memcpy(ack.subject.hash, hash, sizeof hash);
+	int r = dial_send(&a->dial, OP_ACK, body, ack_encode(&ack, body, sizeof body), NULL);
+	if (r == 0)
+		board_fact(b, &b->taken, 1);
+	return r;
+}
+
+int life_take(struct worker *w, struct agent *a, const struct message *m)
+{
+	bool steady = w->mode != &mode_return, first = !a->up;
 	struct ack ack;
 
+	if (m->op == OP_CONFIG)
+		return take_config(w, a, m);
 	if (m->op != OP_ACK || ack_decode(m->body, m->len, &ack) < 0 || a->awaited == 0 ||
 		ack.sequence != a->awaited || ack.heartbeat == 0) {
 		a->dial.failure = m->op == OP_NACK ? FAIL_NACK : FAIL_ANSWER;
@@ -89,7 +124,7 @@ static int take(struct worker *w, struct agent *a, const struct message *m)
 	return 0;
 }
 
-static void over(struct worker *w, struct agent *a, enum failure why)
+void life_over(struct worker *w, struct agent *a, enum failure why)
 {
 	struct board *b = w->swarm->board;
 	uint64_t none = 0, now = now_us();
@@ -107,5 +142,5 @@ static void over(struct worker *w, struct agent *a, enum failure why)
 	agent_arm(w, a, now + backoff_next(&a->backoff) * 1000);
 }
 
-const struct mode mode_steady = { true, start, due, up, take, over };
-const struct mode mode_return = { true, start, due, up, take, over };
+const struct mode mode_steady = { true, life_start, life_due, life_up, life_take, life_over };
+const struct mode mode_return = { true, life_start, life_due, life_up, life_take, life_over };

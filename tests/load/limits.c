@@ -348,7 +348,10 @@ static void commit_work(const char *folder)
 	w.commit = prepare(db, "COMMIT");
 	w.use = prepare(db, "UPDATE token SET used = used + 1 WHERE used < uses");
 	w.client = prepare(db,
-		"INSERT INTO client SELECT ?1, ?2, ?3, 0, '', id, 1795305600, 0, 0, x'00', "
+		"INSERT INTO client (id, identity, tls_pin, state, labels, token, enrolled, "
+		"last_hello,"
+		" uptime, boot_id, address, hostname, os, kernel, arch, version, machine)"
+		" SELECT ?1, ?2, ?3, 0, '', id, 1795305600, 0, 0, x'00', "
 		"'127.0.0.1', 'machine-1000.example.org', 'Debian GNU/Linux 12 (bookworm)', "
 		"'6.1.0-30-amd64', 'x86_64', '0.1.0', ?3 FROM token LIMIT 1");
 	w.audit = prepare(db,

@@ -9,6 +9,9 @@
  *	muster-swarm enrol    ...   each agent enrols; --parallel at a time; --ask: TOKEN before ENROL
  *	muster-swarm idle     ...   enrolled agents connect and say HELLO each heartbeat
  *	muster-swarm return   ...   the same, then waits for the server to go away and come back
+ *	muster-swarm fanout   ...   the same, and then a configuration of --size bytes goes to all
+ *	muster-swarm flood    ...   the same, and then each sends --messages of --size bytes
+ *	muster-swarm browse   ...   asks the API for --path again and again, for --seconds
  *	muster-swarm misbehave ...  --agents peers of each kind that a server must get rid of
  *
  * It prints lines of a name and a value; "failed" and "fail-..." count what went wrong. The exit
@@ -25,10 +28,7 @@
 #include "lib/file.h"
 #include "lib/secret.h"
 #include "lib/text.h"
-#include "proc.h"
-#include "swarm.h"
-
-#define POLL_US 5000u
+#include "measure.h"
 
 /* ---- the board */
 
@@ -73,111 +73,10 @@ void board_well(struct board *b, size_t agent, uint64_t began)
 		continue;
 }
 
-static uint64_t failures(const struct board *b)
+void board_fact(struct board *b, _Atomic uint64_t *counter, uint64_t count)
 {
-	uint64_t sum = 0;
-
-	for (size_t f = 0; f < FAILURES; f++)
-		sum += b->failures[f];
-	return sum;
-}
-
-static void tell_failures(const struct board *b)
-{
-	printf("failed %ju\n", (uintmax_t)failures(b));
-	for (enum failure f = 0; f < FAILURES; f++)
-		if (b->failures[f])
-			printf("fail-%s %ju\n", failure_name(f), (uintmax_t)b->failures[f]);
-}
-
-static int by_size(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Of those that went well. */
-static void tell_latency(const struct swarm *s)
-{
-	size_t count = 0;
-	scoped(freep) uint32_t *sorted = calloc(s->agents, sizeof *sorted);
-
-	for (size_t i = 0; sorted && i < s->agents; i++)
-		if (s->board->latency[i])
-			sorted[count++] = s->board->latency[i];
-	if (count == 0)
-		return;
-	qsort(sorted, count, sizeof *sorted, by_size);
-	printf("p50_ms %.2f\np99_ms %.2f\nmax_ms %.2f\n", sorted[count / 2] / 1e3,
-		sorted[count * 99 / 100] / 1e3, sorted[count - 1] / 1e3);
-}
-
-/* ---- measuring */
-
-struct measure {
-	uint64_t began, cpu, acks;
-};
-
-static struct measure measure_start(const struct swarm *s)
-{
-	struct measure m = { .began = now_us(), .acks = s->board->acks };
-
-	if (s->watch && proc_cpu(s->watch, &m.cpu) < 0)
-		m.cpu = 0;
-	return m;
-}
-
-static void tell_cpu(const struct swarm *s, const struct measure *m)
-{
-	uint64_t cpu;
-
-	if (s->watch && proc_cpu(s->watch, &cpu) == 0)
-		printf("server_cpu_ms %.3f\n", (double)(cpu - m->cpu) / 1e6);
-}
-
-static void tell_memory(const struct swarm *s)
-{
-	uint64_t resident, private;
-
-	if (s->watch && proc_memory(s->watch, &resident, &private) == 0)
-		printf("server_resident_kib %ju\nserver_private_kib %ju\n", (uintmax_t)resident,
-			(uintmax_t) private);
-}
-
-static void tell_clients_cpu(void)
-{
-	struct rusage u;
-
-	if (getrusage(RUSAGE_CHILDREN, &u) == 0)
-		printf("swarm_cpu_ms %.1f\n",
-			(double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e3 +
-				(double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e3);
-}
-
-/* true: it became so in time */
-static bool wait_until(const struct swarm *s, bool (*done)(const struct swarm *s))
-{
-	uint64_t until = now_us() + s->limit * 1000000ull;
-
-	while (!done(s) && now_us() < until)
-		usleep(POLL_US);
-	return done(s);
-}
-
-static bool all_done(const struct swarm *s)
-{
-	return s->board->done == s->agents;
-}
-
-static bool all_up(const struct swarm *s)
-{
-	return s->board->up == s->agents;
-}
-
-static bool all_lost(const struct swarm *s)
-{
-	return s->board->lost >= s->agents;
+	*counter += count;
+	b->last_fact = now_us();
 }
 
 /* ---- modes */
@@ -215,80 +114,13 @@ static int run_enrol(struct swarm *s)
 	tell_clients_cpu();
 	tell_latency(s);
 	tell_failures(s->board);
-	r = finished && failures(s->board) == 0 ? 0 : -EIO;
+	r = finished && board_failures(s->board) == 0 ? 0 : -EIO;
 	if (s->control) {
 		int asked = ask_enrolled(s);
 
 		r = r < 0 ? r : asked;
 	}
 	return r;
-}
-
-static bool connect_all(struct swarm *s, const struct mode *mode)
-{
-	uint64_t began = now_us();
-
-	if (workers_start(s, mode) < 0)
-		return false;
-	if (!wait_until(s, all_up)) {
-		printf("connected %ju\n", (uintmax_t)s->board->up);
-		tell_failures(s->board);
-		return false;
-	}
-	printf("connected %ju\nconnected_seconds %.1f\n", (uintmax_t)s->board->up,
-		(double)(now_us() - began) / 1e6);
-	fflush(stdout);
-	return true;
-}
-
-static int finish_life(struct swarm *s, bool good, uint64_t since)
-{
-	int r = 0;
-
-	if (s->control)
-		r = ask_connected(s, since);
-	workers_end(s);
-	tell_failures(s->board);
-	return good ? r : -EIO;
-}
-
-static int run_idle(struct swarm *s)
-{
-	uint64_t since = (uint64_t)time(NULL) - 1;
-	bool good = connect_all(s, &mode_steady);
-
-	if (!good)
-		return finish_life(s, false, 0);
-	sleep(s->settle);
-	struct measure m = measure_start(s);
-	tell_memory(s);
-	sleep(s->seconds);
-	printf("seconds %.3f\nacks %ju\n", (double)(now_us() - m.began) / 1e6,
-		(uintmax_t)(s->board->acks - m.acks));
-	tell_cpu(s, &m);
-	printf("lost %ju\n", (uintmax_t)s->board->lost);
-	return finish_life(s, all_up(s) && s->board->lost == 0, since);
-}
-
-static int run_return(struct swarm *s)
-{
-	struct board *b = s->board;
-
-	if (!connect_all(s, &mode_return) || !wait_until(s, all_lost))
-		return finish_life(s, false, 0);
-	uint64_t refused = b->failures[FAIL_REFUSED], before = failures(b);
-	printf("lost %ju\n", (uintmax_t)b->lost);
-	fflush(stdout);
-	bool good = wait_until(s, all_up);
-	printf("back %ju\nback_seconds %.3f\nsecond_attempts %ju\nrefused_attempts %ju\n"
-	       "other_failures %ju\n",
-		(uintmax_t)b->up, (double)(b->last_well - b->first_loss) / 1e6, (uintmax_t)b->again,
-		(uintmax_t)b->failures[FAIL_REFUSED],
-		(uintmax_t)(failures(b) - before - (b->failures[FAIL_REFUSED] - refused)));
-	tell_latency(s);
-	tell_memory(s);
-	fflush(stdout);
-	return finish_life(s, good, 0);
 }
 
 static const struct command {
@@ -301,6 +133,9 @@ static const struct command {
 	{ "enrol", run_enrol, true, true },
 	{ "idle", run_idle, true, true },
 	{ "return", run_return, true, true },
+	{ "fanout", run_fanout, true, true },
+	{ "flood", run_flood, true, true },
+	{ "browse", run_browse, false, false },
 	{ "misbehave", rogues_run, true, false },
 };
 
@@ -324,6 +159,9 @@ static const struct option options[] = {
 	{ "limit", required_argument, NULL, 'l' },
 	{ "watch", required_argument, NULL, 'w' },
 	{ "ask", no_argument, NULL, 'a' },
+	{ "messages", required_argument, NULL, 'M' },
+	{ "size", required_argument, NULL, 'z' },
+	{ "path", required_argument, NULL, 'u' },
 	{},
 };
 
@@ -349,6 +187,8 @@ static int take_number(struct swarm *s, int which, const char *text)
 		       : which == 'r' ? &s->ramp
 		       : which == 'S' ? &s->settle
 		       : which == 'm' ? &s->seconds
+		       : which == 'M' ? &s->messages
+		       : which == 'z' ? &s->size
 				      : &s->limit;
 	*to = (unsigned)n;
 	return 0;
@@ -376,6 +216,9 @@ static int take_option(struct swarm *s, int which, const char *text)
 		return 0;
 	case 'd':
 		s->folder = text;
+		return 0;
+	case 'u':
+		s->path = text;
 		return 0;
 	case 'a':
 		s->ask = true;
@@ -437,12 +280,16 @@ int main(int argc, char **argv)
 		.ramp = 1,
 		.settle = 1,
 		.seconds = 1,
+		.messages = 100,
+		.size = 200,
+		.path = "/status",
 		.limit = 300 };
 	const struct command *command = parse(argc, argv, &s);
 
 	if (!command) {
-		fprintf(stderr, "usage: muster-swarm keys|save|enrol|idle|return|misbehave "
-				"[--OPTION VALUE]...; see tests/load/swarm.c\n");
+		fprintf(stderr,
+			"usage: muster-swarm keys|save|enrol|idle|return|fanout|flood|browse|"
+			"misbehave [--OPTION VALUE]...; see tests/load/swarm.c\n");
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);

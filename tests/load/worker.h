@@ -5,6 +5,7 @@
 
 #include "lib/backoff.h"
 #include "lib/facts.h"
+#include "lib/order.h"
 #include "swarm.h"
 
 #define SECOND_US 1000000ull
@@ -20,8 +21,11 @@ struct agent {
 	uint64_t began;   /* the attempt */
 	uint64_t awaited; /* sequence number of what is to be answered */
 	uint32_t watched;
-	bool up;       /* HELLO acknowledged */
-	bool repeated; /* this attempt is not the first at a server that listened */
+	struct holding holding; /* revision 0: none */
+	uint64_t first_message; /* its sequence number */
+	unsigned sent, stored;  /* messages */
+	bool up;                /* HELLO acknowledged */
+	bool repeated;          /* this attempt is not the first at a server that listened */
 };
 
 struct worker {
@@ -49,6 +53,13 @@ struct mode {
 void agent_arm(struct worker *w, struct agent *a, uint64_t at);
 void agent_connect(struct worker *w, struct agent *a, uint64_t limit_us);
 void agent_end(struct worker *w, struct agent *a, enum failure why);
+
+/* life.c: connecting, HELLO and back-off, for the modes of enrolled agents */
+void life_start(struct worker *w);
+void life_due(struct worker *w, struct agent *a);
+int life_up(struct worker *w, struct agent *a);
+int life_take(struct worker *w, struct agent *a, const struct message *m);
+void life_over(struct worker *w, struct agent *a, enum failure why);
 
 uint64_t random_between(uint64_t low, uint64_t high);
 void facts_of(const struct agent *a, struct facts *ret);
