@@ -102,6 +102,8 @@ static void on_hello_ack(struct agent *a, const struct ack *ack)
 	if (first) {
 		log_seldom(LOG_INFO, "connected to %s", a->setup->config.server);
 		memory_give_back(); /* what connecting took */
+	} else {
+		memory_rest();
 	}
 	if (first && !a->suspended)
 		check_sent(a, mail_begin(a->mail));
