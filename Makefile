@@ -220,9 +220,11 @@ $(BUILD)/tests/load/limits: $(BUILD)/tests/load/limits.o $(BUILD)/tests/load/pro
 # A database as months of work with many machines would leave it.
 $(BUILD)/tests/load/seed: $(BUILD)/tests/load/seed.o $(BUILD)/libserver.a $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
+$(BUILD)/tests/load/outage: $(BUILD)/tests/load/outage.o $(BUILD)/libmuster.a
+	$(LINK) $^ $(TEST_LINK)
 .SECONDARY:
 
-tests: $(TESTS) $(HELPERS)
+tests: $(TESTS) $(HELPERS) $(BUILD)/tests/load/outage
 
 units: tests
 	@for t in $(TESTS); do echo "== $$t"; "$$t" || exit 1; done
