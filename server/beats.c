@@ -7,20 +7,43 @@
 #include "log.h"
 
 #define ACCURACY 5000u
+#define ROOM     (4 * BEATS_MAX) /* for those that come while others wait for the store */
 
 struct beats {
 	sd_event *loop;
 	sd_event_source *timer;
 	void (*due)(struct channel *c, const struct beat *b);
+	struct work work;
+	struct turn *turn; /* NULL: not shared */
+	bool queued;
 	size_t count;
-	struct beat waiting[BEATS_MAX];
+	struct beat waiting[ROOM];
 };
+
+static void on_turn(struct work *w, int error)
+{
+	struct beats *all = (struct beats *)((char *)w - offsetof(struct beats, work));
+
+	(void)error;
+	all->queued = false;
+	beats_flush(all);
+}
+
+static void are_due(struct beats *all)
+{
+	if (all->turn == NULL || all->count == ROOM) {
+		beats_flush(all);
+	} else if (!all->queued) {
+		all->queued = true;
+		turn_queue(all->turn, &all->work);
+	}
+}
 
 static int on_timer(sd_event_source *source, uint64_t at, void *userdata)
 {
 	(void)source;
 	(void)at;
-	beats_flush(userdata);
+	are_due(userdata);
 	return 0;
 }
 
@@ -33,6 +56,7 @@ int beats_new(
 		return -ENOMEM;
 	all->loop = loop;
 	all->due = due;
+	all->work.run = on_turn;
 	int r = sd_event_add_time(loop, &all->timer, CLOCK_MONOTONIC, 0, ACCURACY, on_timer, all);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(all->timer, SD_EVENT_OFF);
@@ -42,6 +66,11 @@ int beats_new(
 	}
 	*ret = all;
 	return 0;
+}
+
+void beats_share(struct beats *all, struct turn *turn)
+{
+	all->turn = turn;
 }
 
 struct beats *beats_free(struct beats *all)
@@ -74,8 +103,8 @@ void beats_add(struct beats *all, struct channel *c, uint64_t sequence, const st
 
 	*b = (struct beat){ .channel = c, .sequence = sequence, .hello = *hello };
 	c->beat = b;
-	if (all->count == BEATS_MAX)
-		beats_flush(all);
+	if (all->count >= BEATS_MAX)
+		are_due(all);
 	else if (all->count == 1)
 		arm(all);
 }

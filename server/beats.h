@@ -16,6 +16,7 @@
 
 struct channel;
 struct beats;
+struct turn;
 
 /* A HELLO that waits; its place is in struct beats. */
 struct beat {
@@ -28,6 +29,8 @@ struct beat {
 int beats_new(sd_event *loop, void (*due)(struct channel *c, const struct beat *b),
 	struct beats **ret) must_use;
 struct beats *beats_free(struct beats *all);
+/* The store is shared (turn.h): what is due waits for its turn as other work does. */
+void beats_share(struct beats *all, struct turn *turn);
 
 /* Of a channel that has none waiting. */
 void beats_add(struct beats *all, struct channel *c, uint64_t sequence, const struct hello *hello);

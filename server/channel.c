@@ -224,23 +224,21 @@ static const char *session_error(int error)
 	}
 }
 
-static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
+static bool is_allowed(const struct channel *c, const struct rule *rule)
 {
-	const struct op_row *row = op_find(packet[0]);
-	const struct rule *rule = find_rule(packet[0]);
-	struct message m;
+	return (rule->allowed & c->standing) != 0 && (!rule->connected || c->connected);
+}
 
-	if (row == NULL)
-		return refuse(c, "a packet", "there is no such op code");
-	if (rule == NULL || (rule->allowed & c->standing) == 0 ||
-		(rule->connected && !c->connected))
-		return refuse(c, row->name, "that op code is not allowed there and then");
-	int r = session_open(c->session, packet, len, &m);
-	if (r < 0)
-		return refuse(c, row->name, session_error(r));
-	if (r == 0)
-		return 0;
-	r = m.op == OP_MSG && !c->suspended ? 0 : channel_flush_acks(c); /* in their order */
+static int refuse_op(const struct channel *c, const char *name)
+{
+	return refuse(c, name, "that op code is not allowed there and then");
+}
+
+static int take_message(struct channel *c, const struct message *m)
+{
+	const struct rule *rule = find_rule((uint8_t)m->op);
+
+	int r = m->op == OP_MSG && !c->suspended ? 0 : channel_flush_acks(c); /* in their order */
 	if (r < 0)
 		return r;
 	if (c->suspended && (rule->op == OP_ACK || rule->op == OP_NACK)) {
@@ -249,9 +247,41 @@ static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
 		return 0;
 	}
 	if (c->suspended && !rule->in_suspense)
-		return channel_nack(c, m.sequence, NACK_SUSPENDED, 0,
+		return channel_nack(c, m->sequence, NACK_SUSPENDED, 0,
 			"this machine is suspended: only HELLO is taken from it");
-	return rule->take(c, &m);
+	return rule->take(c, m);
+}
+
+/* Must it wait for a transaction, or for one before it that must? Tokens are only looked at, and a
+ * heartbeat has a wait of its own (beats.h). */
+static bool is_to_be_deferred(const struct channel *c, const struct rule *rule)
+{
+	if (!turn_is_shared(c->server->turn))
+		return false;
+	return c->deferred.count > 0 ||
+	       !(rule->op == OP_TOKEN || (rule->op == OP_HELLO && c->connected && c->beat == NULL));
+}
+
+static void take_deferred(struct channel *c, const struct message *m);
+
+static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
+{
+	const struct op_row *row = op_find(packet[0]);
+	const struct rule *rule = find_rule(packet[0]);
+	struct message m;
+
+	if (row == NULL)
+		return refuse(c, "a packet", "there is no such op code");
+	/* What waits may change the standing: then this is judged after it. */
+	if (rule == NULL || (c->deferred.count == 0 && !is_allowed(c, rule)))
+		return refuse_op(c, row->name);
+	int r = session_open(c->session, packet, len, &m);
+	if (r < 0)
+		return refuse(c, row->name, session_error(r));
+	if (r == 0)
+		return 0;
+	return is_to_be_deferred(c, rule) ? deferred_add(c, &m, take_deferred)
+					  : take_message(c, &m);
 }
 
 /* Everything that a channel writes waits for the turn's end, if the turn has changed anything. */
@@ -273,12 +303,37 @@ static void on_release(struct held *h, bool committed)
 		stream_end(c->stream);
 }
 
+static int take_in_order(struct channel *c, const struct message *m)
+{
+	const struct rule *rule = find_rule((uint8_t)m->op);
+	int r = 0;
+
+	if (c->standing != STANDING_OVER)
+		r = is_allowed(c, rule) ? take_message(c, m)
+					: refuse_op(c, op_find((uint8_t)m->op)->name);
+	return r >= 0 && c->deferred.count == 0 ? channel_flush_acks(c) : r;
+}
+
+static void take_deferred(struct channel *c, const struct message *m)
+{
+	if (take_in_order(c, m) < 0) {
+		stream_end(c->stream);
+		return;
+	}
+	if (c->deferred.count == 0)
+		session_rest(c->session);
+	if (stream_out(c->stream)->len > 0)
+		channel_hold(c);
+	else if (c->deferred.count == 0 && !turn_is_held(&c->held))
+		stream_uncork(c->stream); /* may end it */
+}
+
 static int take_packets(struct channel *c)
 {
 	for (size_t i = 0; i < BATCH; i++) {
 		if (c->standing == STANDING_OVER)
 			return 0;
-		if (stream_out(c->stream)->len >= STREAM_HIGH)
+		if (stream_out(c->stream)->len >= STREAM_HIGH || c->deferred.count >= DEFERRED_MAX)
 			return 1;
 		ssize_t len = frame_complete(c->in.data, c->in.len);
 		if (len < 0)
@@ -302,6 +357,10 @@ static int on_step(void *owner)
 	int r = take_packets(c);
 	if (r < 0)
 		return r;
+	if (c->deferred.count >= DEFERRED_MAX)
+		stream_cork(c->stream); /* until they have been taken */
+	if (c->deferred.count > 0)
+		return r;
 	int flushed = channel_flush_acks(c);
 	if (flushed < 0)
 		return flushed;
@@ -323,6 +382,7 @@ static void channel_free(struct channel *c)
 	configs_forget(c);
 	unlist(c);
 	turn_forget(&c->held);
+	deferred_drop(&c->deferred);
 	beats_forget(c);
 	session_free(c->session);
 	buffer_clear(&c->in);
@@ -349,6 +409,7 @@ int channel_start(
 	c->stream = stream;
 	c->in.limit = IN_LIMIT;
 	c->held.release = on_release;
+	deferred_init(&c->deferred);
 	c->standing = client != NULL ? STANDING_ENROLLED : STANDING_ANONYMOUS;
 	if (client != NULL) {
 		setup.peer = client->identity;

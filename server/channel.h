@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+#include "deferred.h"
 #include "lib/body.h"
 #include "lib/session.h"
 #include "stream.h"
@@ -65,7 +66,8 @@ struct channel {
 	struct session *session;
 	struct buffer in; /* a packet that is not complete yet; mostly nothing */
 	struct held held;
-	struct beat *beat; /* a heartbeat that waits, or NULL (beats.h) */
+	struct deferrals deferred; /* messages that wait for the store */
+	struct beat *beat;         /* a heartbeat that waits, or NULL (beats.h) */
 	struct order_queue order;
 	struct reset_sent reset;
 	enum standing standing;

@@ -2,7 +2,9 @@
 #include "guesses.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define WAYS 8u
 #define SETS 512u
@@ -16,18 +18,56 @@ struct guesser {
 };
 
 struct guesses {
+	pthread_mutex_t lock;
 	uint32_t per_source, overall;
 	uint64_t all_full_us;
 	uint32_t others, others_wrong; /* not told yet, of networks whose place was taken */
 	struct guesser sets[SETS][WAYS];
 };
 
+/* ---- the lock */
+
+/* Whoever died while he held it has left numbers that are at most one guess off. */
+static void lock(struct guesses *g)
+{
+	if (pthread_mutex_lock(&g->lock) == EOWNERDEAD)
+		(void)pthread_mutex_consistent(&g->lock);
+}
+
+static void unlock(struct guesses *g)
+{
+	(void)pthread_mutex_unlock(&g->lock);
+}
+
+static int make_lock(pthread_mutex_t *ret)
+{
+	pthread_mutexattr_t a;
+	int r = pthread_mutexattr_init(&a);
+
+	if (r == 0)
+		r = pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
+	if (r == 0)
+		r = pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
+	if (r == 0)
+		r = pthread_mutex_init(ret, &a);
+	(void)pthread_mutexattr_destroy(&a);
+	return -r;
+}
+
 int guesses_new(struct guesses **ret)
 {
-	struct guesses *g = calloc(1, sizeof(*g));
+	struct guesses *g =
+		mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	const struct source nobody = {};
 
-	if (g == NULL)
-		return -ENOMEM;
+	if (g == MAP_FAILED)
+		return -errno;
+	int r = make_lock(&g->lock);
+	if (r < 0) {
+		munmap(g, sizeof(*g));
+		return r;
+	}
+	(void)source_hash(&nobody); /* its key is made at the first use: the same for all */
 	guesses_limit(g, 10, 100);
 	*ret = g;
 	return 0;
@@ -35,7 +75,8 @@ int guesses_new(struct guesses **ret)
 
 struct guesses *guesses_free(struct guesses *g)
 {
-	free(g);
+	if (g != NULL)
+		munmap(g, sizeof(*g));
 	return NULL;
 }
 
@@ -67,10 +108,9 @@ static uint64_t too_far(uint64_t full, uint64_t now, uint64_t room)
 	return full > now + room ? full - now - room : 0;
 }
 
-uint32_t guesses_wait(struct guesses *g, const struct source *s, uint64_t now_ms)
+static uint32_t wait_of(struct guesses *g, const struct source *network, uint64_t now_ms)
 {
-	struct source network = source_network(s);
-	const struct guesser *e = find(g, &network);
+	const struct guesser *e = find(g, network);
 
 	if (e == NULL || e->full_ms <= now_ms)
 		return 0;
@@ -79,6 +119,16 @@ uint32_t guesses_wait(struct guesses *g, const struct source *s, uint64_t now_ms
 	uint64_t all = too_far(g->all_full_us, now_ms * 1000, 1000000 - 1000000 / g->overall);
 	uint64_t ms = own > all / 1000 ? own : (all + 999) / 1000;
 	return (uint32_t)((ms + 999) / 1000);
+}
+
+uint32_t guesses_wait(struct guesses *g, const struct source *s, uint64_t now_ms)
+{
+	struct source network = source_network(s);
+
+	lock(g);
+	uint32_t seconds = wait_of(g, &network, now_ms);
+	unlock(g);
+	return seconds;
 }
 
 /* A place for the network: a free one, or that of who will be forgiven first. */
@@ -105,14 +155,16 @@ static struct guesser *place(struct guesses *g, const struct source *network, ui
 void guesses_wrong(struct guesses *g, const struct source *s, uint64_t now_ms)
 {
 	struct source network = source_network(s);
-	struct guesser *e = find(g, &network);
 	uint64_t now_us = now_ms * 1000;
 
+	lock(g);
+	struct guesser *e = find(g, &network);
 	if (e == NULL)
 		e = place(g, &network, now_ms);
 	e->full_ms = (e->full_ms > now_ms ? e->full_ms : now_ms) + GUESSES_REFILL_MS;
 	e->wrong++;
 	g->all_full_us = (g->all_full_us > now_us ? g->all_full_us : now_us) + 1000000 / g->overall;
+	unlock(g);
 }
 
 /* Keeps the busiest, in order. What falls out is counted among the others. */
@@ -140,6 +192,7 @@ size_t guesses_summary(struct guesses *g, struct guesses_row ret[static GUESSES_
 {
 	size_t n = 0;
 
+	lock(g);
 	for (size_t i = 0; i < SETS * WAYS; i++) {
 		struct guesser *e = &g->sets[i / WAYS][i % WAYS];
 
@@ -150,5 +203,6 @@ size_t guesses_summary(struct guesses *g, struct guesses_row ret[static GUESSES_
 	*ret_others = g->others;
 	*ret_others_wrong = g->others_wrong;
 	g->others = g->others_wrong = 0;
+	unlock(g);
 	return n;
 }

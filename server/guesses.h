@@ -5,6 +5,9 @@
  * counts wrong guesses from everywhere; when that is empty, only networks that have guessed wrong
  * lately must wait: an enrolment from elsewhere is never held up by them. The table has a fixed
  * size. Times are monotonic, in milliseconds.
+ *
+ * It lies in memory that is shared with the processes forked afterwards, so that many of them allow
+ * no more guesses than one.
  */
 #ifndef MUSTER_GUESSES_H
 #define MUSTER_GUESSES_H

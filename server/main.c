@@ -268,8 +268,6 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = channels_new(&s->channels);
 	if (r >= 0)
-		r = guesses_new(&s->guesses);
-	if (r >= 0)
 		r = configs_start(s);
 	if (r >= 0)
 		r = enrol_start(s);
@@ -302,7 +300,6 @@ static void stop(struct server *s)
 	streams_end(s);
 	s->listeners = listener_free(s->listeners);
 	s->guess_timer = sd_event_source_disable_unref(s->guess_timer);
-	s->guesses = guesses_free(s->guesses);
 	configs_stop(s);
 	s->channels = channels_free(s->channels);
 	s->beats = beats_free(s->beats);
@@ -316,25 +313,39 @@ static void stop(struct server *s)
 	s->loop = sd_event_unref(s->loop);
 }
 
-static int serve(const struct options *o, struct config *config)
+static int serve(struct running *running)
+{
+	struct server *s = running->server;
+	int r = start(s);
+
+	if (r >= 0)
+		r = watch_events(s, running);
+	if (r >= 0) {
+		sd_notify(0, "READY=1");
+		tell_status(running);
+		log_info("muster-server " MUSTER_VERSION " is ready as %s", s->config.name);
+		r = sd_event_loop(s->loop);
+		if (r < 0)
+			log_err(r, "the event loop failed");
+	}
+	sd_notify(0, "STOPPING=1");
+	stop(s);
+	return r;
+}
+
+static int run(const struct options *o, struct config *config)
 {
 	struct server s = { .config = *config };
 	struct running running = { .server = &s, .options = o };
 
 	raise_limits(&s.config);
-	int r = start(&s);
+	int r = guesses_new(&s.guesses);
 	if (r >= 0)
-		r = watch_events(&s, &running);
-	if (r >= 0) {
-		sd_notify(0, "READY=1");
-		tell_status(&running);
-		log_info("muster-server " MUSTER_VERSION " is ready as %s", s.config.name);
-		r = sd_event_loop(s.loop);
-		if (r < 0)
-			log_err(r, "the event loop failed");
-	}
-	sd_notify(0, "STOPPING=1");
-	stop(&s);
+		r = sockets_open(&s.config, &s.sockets);
+	if (r >= 0)
+		r = serve(&running);
+	sockets_close(&s.sockets);
+	guesses_free(s.guesses);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -418,5 +429,5 @@ int main(int argc, char **argv)
 		printf("%s: in order\n", options.config != NULL ? options.config : CONFIG_PATH);
 		return EXIT_SUCCESS;
 	}
-	return serve(&options, &config);
+	return run(&options, &config);
 }

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "keys.h"
 #include "release.h"
+#include "sockets.h"
 #include "store/store.h"
 #include "turn.h"
 
@@ -27,6 +28,7 @@ struct dashboard; /* admin/dashboard.h: the API over HTTP, and the pages */
 struct server {
 	sd_event *loop;
 	struct config config;
+	struct sockets sockets; /* of the client port */
 	struct keys keys;       /* identity, TLS, release, token key; keys.h */
 	struct release release; /* the manifest and the files offered; release.h */
 	struct store *store;

@@ -10,6 +10,12 @@
 #define TURN_HELD_MAX 256
 #define TURN_USEC_MAX 5000
 
+/* Of a shared store: as much as may keep the others waiting; how often it is tried to begin while
+ * one of them writes, and for how long. */
+#define WORK_MAX   64
+#define BUSY_USEC  1000
+#define BUSY_LIMIT 5000000
+
 struct turn {
 	sd_event *loop;
 	struct store *store;
@@ -19,7 +25,21 @@ struct turn {
 	uint64_t began; /* microseconds, monotonic */
 	bool open;
 	bool failed;
+	bool shared;
+	int unavailable;           /* while work is told that there is no transaction */
+	struct work *work, **last; /* in order */
+	size_t queued;
+	uint64_t waits;         /* since then, for another process; 0: it doesn't */
+	sd_event_source *again; /* tries again to begin; also ends what input would put off */
 };
+
+static uint64_t now_usec(struct turn *t)
+{
+	uint64_t now = 0;
+
+	sd_event_now(t->loop, CLOCK_MONOTONIC, &now);
+	return now;
+}
 
 static void held_unlink(struct held *h)
 {
@@ -66,12 +86,133 @@ static void turn_end(struct turn *t)
 	release_all(t, committed);
 }
 
-static int on_end(sd_event_source *source, void *userdata)
+/* Where nobody else waits for the store, when no more input is waiting; else at once. */
+static int arm_end(struct turn *t)
+{
+	bool at_once = t->shared && t->open;
+
+	sd_event_source_set_priority(
+		t->end, at_once ? SD_EVENT_PRIORITY_IMPORTANT : SD_EVENT_PRIORITY_IDLE);
+	int r = sd_event_source_set_enabled(t->end, SD_EVENT_ONESHOT);
+	return r < 0 ? log_err(r, "cannot arm the end of a turn") : 0;
+}
+
+/* ---- work on a shared store */
+
+static void run_work(struct turn *t, size_t most, int error)
+{
+	for (size_t i = 0; i < most && t->work != NULL; i++) {
+		struct work *w = t->work;
+
+		t->work = w->next;
+		if (t->work == NULL)
+			t->last = &t->work;
+		w->next = NULL;
+		t->queued--;
+		w->run(w, error);
+	}
+}
+
+/* Without a transaction: all that has gathered hears of it. */
+static void refuse_work(struct turn *t, int error)
+{
+	t->waits = 0;
+	t->unavailable = error;
+	run_work(t, t->queued, error);
+	t->unavailable = 0;
+}
+
+static void arm_again(struct turn *t, uint64_t usec)
+{
+	int r = sd_event_source_set_time_relative(t->again, usec);
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(t->again, SD_EVENT_ONESHOT);
+	if (r < 0)
+		log_err(r, "cannot set the timer of a turn");
+}
+
+/* Until no more input is waiting, or as long as a turn may last. */
+static void gather(struct turn *t)
+{
+	(void)arm_end(t);
+	arm_again(t, TURN_USEC_MAX);
+}
+
+static void begin_work(struct turn *t)
+{
+	int r = store_try(t->store);
+
+	if (r == -EBUSY && t->waits == 0)
+		t->waits = now_usec(t);
+	if (r == -EBUSY && now_usec(t) - t->waits < BUSY_LIMIT) {
+		arm_again(t, BUSY_USEC);
+		return;
+	}
+	if (r < 0) {
+		refuse_work(t, r);
+		return;
+	}
+	t->waits = 0;
+	t->open = true;
+	t->failed = false;
+	sd_event_source_set_enabled(t->again, SD_EVENT_OFF);
+	run_work(t, WORK_MAX, 0);
+	turn_end(t);
+	if (t->work != NULL)
+		gather(t);
+}
+
+static void end_or_begin(struct turn *t)
+{
+	if (t->open)
+		turn_end(t);
+	if (t->work != NULL)
+		begin_work(t);
+}
+
+static int on_again(sd_event_source *source, uint64_t at, void *userdata)
 {
 	(void)source;
-	turn_end(userdata);
+	(void)at;
+	end_or_begin(userdata);
 	return 0;
 }
+
+static int on_end(sd_event_source *source, void *userdata)
+{
+	struct turn *t = userdata;
+
+	(void)source;
+	if (t->open || t->waits == 0) /* else the timer tries it */
+		end_or_begin(t);
+	return 0;
+}
+
+void turn_share(struct turn *t)
+{
+	t->shared = true;
+}
+
+bool turn_is_shared(const struct turn *t)
+{
+	return t->shared;
+}
+
+void turn_queue(struct turn *t, struct work *w)
+{
+	if (t->work == NULL) {
+		t->began = now_usec(t);
+		gather(t);
+	}
+	w->next = NULL;
+	*t->last = w;
+	t->last = &w->next;
+	if (++t->queued >= WORK_MAX)
+		sd_event_source_set_priority(t->end, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
+/* ---- making and ending */
 
 int turn_new(sd_event *loop, struct store *store, struct turn **ret)
 {
@@ -81,11 +222,17 @@ int turn_new(sd_event *loop, struct store *store, struct turn **ret)
 		return -ENOMEM;
 	t->loop = loop;
 	t->store = store;
+	t->last = &t->work;
 	int r = sd_event_add_defer(loop, &t->end, on_end, t);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(t->end, SD_EVENT_OFF);
+	if (r >= 0)
+		r = sd_event_add_time(loop, &t->again, CLOCK_MONOTONIC, 0, 1, on_again, t);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(t->again, SD_EVENT_OFF);
 	if (r < 0) {
 		sd_event_source_unref(t->end);
+		sd_event_source_unref(t->again);
 		free(t);
 		return r;
 	}
@@ -99,17 +246,11 @@ struct turn *turn_free(struct turn *t)
 		return NULL;
 	if (t->open)
 		turn_end(t);
-	sd_event_source_unref(t->end);
+	refuse_work(t, -ESHUTDOWN);
+	sd_event_source_disable_unref(t->end);
+	sd_event_source_disable_unref(t->again);
 	free(t);
 	return NULL;
-}
-
-static uint64_t now_usec(struct turn *t)
-{
-	uint64_t now = 0;
-
-	sd_event_now(t->loop, CLOCK_MONOTONIC, &now);
-	return now;
 }
 
 /* The end is never called from here: those who call us are in the middle of something. */
@@ -125,20 +266,20 @@ int turn_enter(struct turn *t)
 		hurry_if_large(t);
 		return 0;
 	}
+	if (t->unavailable < 0)
+		return t->unavailable;
 	int r = store_begin(t->store);
 	if (r < 0)
 		return r;
 	t->open = true;
 	t->failed = false;
 	t->began = now_usec(t);
-	sd_event_source_set_priority(t->end, SD_EVENT_PRIORITY_IDLE);
-	r = sd_event_source_set_enabled(t->end, SD_EVENT_ONESHOT);
+	r = arm_end(t);
 	if (r < 0) {
 		store_rollback(t->store);
 		t->open = false;
-		return log_err(r, "cannot arm the end of a turn");
 	}
-	return 0;
+	return r;
 }
 
 bool turn_is_open(const struct turn *t)

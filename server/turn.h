@@ -6,6 +6,12 @@
  * sooner if it grew large or old: one commit, then every held output is released. If the commit
  * fails nothing of the turn happened: the outputs are dropped and their connections closed, so no
  * peer hears of what is not durable.
+ *
+ * Where other processes write to the same store (turn_share()), a transaction that stayed open for
+ * as long as there is input would make them wait for this one's TLS and signatures. There, what
+ * writes is queued as work instead: it gathers as above, and then runs in one go between the begin
+ * and the commit, with nothing else in between. While another process writes, the work waits and
+ * the loop goes on.
  */
 #ifndef MUSTER_TURN_H
 #define MUSTER_TURN_H
@@ -27,8 +33,23 @@ struct held {
 int turn_new(sd_event *loop, struct store *store, struct turn **ret) must_use;
 struct turn *turn_free(struct turn *t); /* commits what is open first */
 
-/* Opens the turn's transaction if it isn't. -EIO. */
+/* Opens the turn's transaction if it isn't. -EIO; -EBUSY: another process writes for too long. */
 int turn_enter(struct turn *t) must_use;
+
+/* Something to do in a transaction. */
+struct work {
+	struct work *next;
+	/* 0: the transaction is open; negative: the store can't be had now, and turn_enter() will
+	 * say so too. The work is unlinked already and may free itself, and queue more. */
+	void (*run)(struct work *w, int error);
+};
+
+/* Other processes write to the store too, from now on. */
+void turn_share(struct turn *t);
+bool turn_is_shared(const struct turn *t);
+
+/* Only where it is shared. What is queued runs in order, and once. */
+void turn_queue(struct turn *t, struct work *w);
 
 bool turn_is_open(const struct turn *t);
 

@@ -2,14 +2,14 @@
 #include <string.h>
 
 #include "../channel.h"
-#include "../listener.h"
+#include "../server.h"
 #include "answer.h"
 #include "lib/pin.h"
 
 static json_t *addresses(const struct server *s)
 {
-	char text[LISTEN_MAX][LISTENER_TEXT];
-	size_t count = listener_addresses(s, text, LISTEN_MAX);
+	char text[LISTEN_MAX][SOCKETS_TEXT];
+	size_t count = sockets_addresses(&s->sockets, text, LISTEN_MAX);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < count; i++)

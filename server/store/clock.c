@@ -50,6 +50,15 @@ uint64_t clock_now(struct clock *c)
 	return c->last;
 }
 
+/* While it is behind, half speed goes on from there. */
+void clock_advance(struct clock *c, uint64_t mark)
+{
+	if (mark <= c->last)
+		return;
+	c->last = mark;
+	c->behind = false;
+}
+
 bool clock_is_set_back(struct clock *c, uint64_t *ret_wall)
 {
 	uint64_t now = c->source->wall();

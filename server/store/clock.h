@@ -42,6 +42,9 @@ struct clock {
 void clock_start(struct clock *c, const struct clock_source *source, uint64_t mark);
 uint64_t clock_now(struct clock *c);
 
+/* Somebody else has told that time already: this clock doesn't tell an earlier one any more. */
+void clock_advance(struct clock *c, uint64_t mark);
+
 /* True if the mark is to be given up for the system's clock, *ret_wall. */
 bool clock_is_set_back(struct clock *c, uint64_t *ret_wall);
 void clock_follow(struct clock *c, uint64_t wall);

@@ -5,6 +5,9 @@
  * languages: parameters $1, $2, ...; every statement a static object, prepared at its first use and
  * kept.
  *
+ * Several processes may use one database. A transaction sees what others have committed before it
+ * began; what is read outside of one is as of that moment.
+ *
  * Errors: -EEXIST a UNIQUE constraint or a primary key; -ENOMEM; -EIO everything else, which has
  * been logged with the database's own words. After -EIO the transaction is to be rolled back.
  */
@@ -47,7 +50,10 @@ struct db_driver {
 	int (*script)(struct db *db, const char *text);
 	int (*has_table)(struct db *db, const char *name); /* 1, 0 */
 
-	int (*begin)(struct db *db); /* a transaction that writes */
+	/* A transaction that writes. -EBUSY (not logged): another process has been writing for some
+	 * tenths of a second. begin_now doesn't wait; NULL: begin never does. */
+	int (*begin)(struct db *db);
+	int (*begin_now)(struct db *db);
 	int (*commit)(struct db *db);
 	void (*rollback)(struct db *db); /* also after the database did so itself */
 	bool (*in_transaction)(const struct db *db);

@@ -10,7 +10,8 @@
 #include "db.h"
 
 #define APPLICATION_ID  0x6d757374 /* "must", in the file's header */
-#define BUSY_TIMEOUT_MS 5000
+#define BUSY_TIMEOUT_MS 5000       /* for reading: another process recovers the WAL */
+#define PATIENCE_MS     500        /* for a transaction: another process writes */
 
 /* A prepared statement; rows is first, so that a struct rows is its statement. */
 struct statement {
@@ -26,6 +27,7 @@ struct sqlite {
 	sqlite3 *handle;
 	struct statement *statements;
 	char *location;
+	bool may_be_busy; /* which is no failure then */
 };
 
 static struct sqlite *of(const struct db *db)
@@ -41,6 +43,8 @@ static int failed(struct sqlite *s, const char *what)
 		return -EEXIST;
 	if ((extended & 0xff) == SQLITE_NOMEM)
 		return -ENOMEM;
+	if ((extended & 0xff) == SQLITE_BUSY && s->may_be_busy)
+		return -EBUSY;
 	return log_err(-EIO, "database '%s' failed: %s (%d) in: %.200s", s->location,
 		sqlite3_errmsg(s->handle), extended, what);
 }
@@ -215,11 +219,28 @@ static int sqlite_has_table(struct db *db, const char *name)
 	return r < 0 ? r : n > 0;
 }
 
-static int sqlite_begin(struct db *db)
+static int begin(struct db *db, int patience)
 {
 	static const struct sql sql = { "BEGIN IMMEDIATE" };
+	struct sqlite *s = of(db);
+	int r;
 
-	return db_run(db, &sql, NULL, 0, NULL);
+	sqlite3_busy_timeout(s->handle, patience);
+	s->may_be_busy = true;
+	r = db_run(db, &sql, NULL, 0, NULL);
+	s->may_be_busy = false;
+	sqlite3_busy_timeout(s->handle, BUSY_TIMEOUT_MS);
+	return r;
+}
+
+static int sqlite_begin(struct db *db)
+{
+	return begin(db, PATIENCE_MS);
+}
+
+static int sqlite_begin_now(struct db *db)
+{
+	return begin(db, 0);
 }
 
 static bool sqlite_in_transaction(const struct db *db)
@@ -378,6 +399,7 @@ const struct db_driver db_sqlite = {
 	.script = sqlite_script,
 	.has_table = sqlite_has_table,
 	.begin = sqlite_begin,
+	.begin_now = sqlite_begin_now,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,
 	.in_transaction = sqlite_in_transaction,

@@ -8,8 +8,15 @@
 #include "lib/secret.h"
 #include "schema.h"
 
+#define START_TRIES 20 /* while others write */
+
 static const struct sql get_clock = { "SELECT value FROM meta WHERE name = 'clock'" };
-static const struct sql set_clock = { "UPDATE meta SET value = $1 WHERE name = 'clock'" };
+/* The mark is that of all processes that use the database: only one who follows the clock back
+ * lowers it. */
+static const struct sql raise_clock = {
+	"UPDATE meta SET value = $1 WHERE name = 'clock' AND value < $1"
+};
+static const struct sql lower_clock = { "UPDATE meta SET value = $1 WHERE name = 'clock'" };
 
 /* After the clock was followed back from $1 to $2: */
 static const struct sql lapse[] = {
@@ -40,8 +47,9 @@ uint64_t store_now(struct store *s)
 int store_save_clock(struct store *s)
 {
 	uint64_t now = store_now(s);
-	int r = now == s->clock.saved ? 0
-				      : db_run(s->db, &set_clock, VALUES(value_integer(now)), NULL);
+	int r = now == s->clock.saved
+			? 0
+			: db_run(s->db, &raise_clock, VALUES(value_integer(now)), NULL);
 
 	if (r == 0)
 		s->clock.saved = now;
@@ -62,12 +70,37 @@ static int load_clock(struct store *s)
 	return 0;
 }
 
+/* Another process may have told a later time, which is this one's too from now on. */
+static int share_clock(struct store *s)
+{
+	uint64_t mark = 0;
+	int r = db_number(s->db, &get_clock, NULL, 0, &mark);
+
+	if (r == 0)
+		clock_advance(&s->clock, mark);
+	return r < 0 ? r : store_save_clock(s);
+}
+
+/* 1: another process has done so before: nobody else lowers the mark. */
+static int is_followed(struct store *s)
+{
+	uint64_t mark = 0;
+	int r = db_number(s->db, &get_clock, NULL, 0, &mark);
+
+	return r < 0 ? r : mark < s->clock.saved;
+}
+
 static int follow_clock(struct store *s, uint64_t wall)
 {
 	uint64_t false_now = s->clock.last;
 	char detail[128];
-	int r = 0;
+	int r = is_followed(s);
 
+	if (r > 0) {
+		clock_follow(&s->clock, wall);
+		s->clock.saved = 0;
+		return share_clock(s);
+	}
 	for (size_t i = 0; r == 0 && i < COUNT(lapse); i++)
 		r = db_run(s->db, &lapse[i], VALUES(value_integer(false_now)), NULL);
 	for (size_t i = 0; r == 0 && i < COUNT(shorten); i++)
@@ -83,7 +116,8 @@ static int follow_clock(struct store *s, uint64_t wall)
 	log_warning("the clock had been %llu s ahead: followed the system's back; what had expired "
 		    "stays expired",
 		(unsigned long long)(false_now - wall));
-	r = store_save_clock(s);
+	r = db_run(s->db, &lower_clock, VALUES(value_integer(wall)), NULL);
+	s->clock.saved = wall;
 	return r < 0 ? r : store_audit(s, "server", "server.clock", "", detail);
 }
 
@@ -93,21 +127,35 @@ static int tend_clock(struct store *s)
 
 	if (clock_is_set_back(&s->clock, &wall))
 		return follow_clock(s, wall);
-	return store_now(s) >= s->clock.saved + CLOCK_SAVE ? store_save_clock(s) : 0;
+	return store_now(s) >= s->clock.saved + CLOCK_SAVE ? share_clock(s) : 0;
 }
 
-int store_begin(struct store *s)
+static int begin(struct store *s, int (*how)(struct db *db))
 {
 	int r;
 
 	if (store_in_transaction(s))
 		return 0;
-	r = s->db->driver->begin(s->db);
+	r = how(s->db);
+	if (r == -EBUSY)
+		return r;
 	if (r == 0)
 		r = tend_clock(s);
 	if (r < 0)
 		store_rollback(s);
 	return r;
+}
+
+int store_begin(struct store *s)
+{
+	return begin(s, s->db->driver->begin);
+}
+
+int store_try(struct store *s)
+{
+	const struct db_driver *driver = s->db->driver;
+
+	return begin(s, driver->begin_now ? driver->begin_now : driver->begin);
 }
 
 int store_commit(struct store *s)
@@ -138,6 +186,8 @@ static int start(struct store *s)
 	if (r == 0)
 		r = load_clock(s);
 	if (r == 0)
+		r = store_begin(s);
+	for (int i = 0; r == -EBUSY && i < START_TRIES; i++)
 		r = store_begin(s);
 	return r < 0 ? r : store_commit(s);
 }

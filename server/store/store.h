@@ -31,9 +31,11 @@ int store_open(const char *location, const uint8_t token_key[static TOKEN_KEY_SI
 	struct store **ret) must_use;
 struct store *store_close(struct store *s);
 
-/* Transactions; turn.c is their only caller but for tests. begin: nothing if one is open already.
- */
+/* Transactions; turn.c is their only caller but for tests. begin: nothing if one is open already;
+ * -EBUSY: another process writes, and did so all the time that begin waits (half a second). try
+ * doesn't wait. */
 int store_begin(struct store *s) must_use;
+int store_try(struct store *s) must_use;
 int store_commit(struct store *s) must_use;
 void store_rollback(struct store *s);
 bool store_in_transaction(const struct store *s);

@@ -14,6 +14,7 @@
 static struct {
 	int begun, committed, rolled_back;
 	int begin_error, commit_error;
+	int busy; /* so many tries find another process writing */
 	bool open;
 } db;
 
@@ -26,6 +27,15 @@ int store_begin(struct store *s)
 	db.begun++;
 	db.open = true;
 	return 0;
+}
+
+int store_try(struct store *s)
+{
+	if (db.busy > 0) {
+		db.busy--;
+		return -EBUSY;
+	}
+	return store_begin(s);
 }
 
 int store_commit(struct store *s)
@@ -305,6 +315,170 @@ static void endless_input_does_not_starve_the_commit(void **state)
 	run(f);
 }
 
+/* ---- a store that other processes write to */
+
+struct task {
+	struct work work; /* first: cast back */
+	struct turn *turn;
+	struct reply reply;
+	int runs, error, number;
+	int *order;
+	struct task *then; /* is queued by it */
+};
+
+static void run_task(struct work *w, int error)
+{
+	struct task *t = (struct task *)w;
+
+	t->runs++;
+	t->error = error;
+	if (t->order != NULL)
+		t->number = ++*t->order;
+	assert_int_equal(db.open, error == 0);
+	assert_int_equal(turn_enter(t->turn), error);
+	t->reply.held.release = release;
+	turn_hold(t->turn, &t->reply.held);
+	if (t->then != NULL)
+		turn_queue(t->turn, &t->then->work);
+}
+
+static struct task task_of(struct fixture *f)
+{
+	return (struct task){ .work.run = run_task, .turn = f->turn };
+}
+
+static void work_runs_in_order_in_one_transaction(void **state)
+{
+	struct fixture *f = *state;
+	struct task t[3];
+	int order = 0;
+
+	turn_share(f->turn);
+	for (int i = 0; i < 3; i++) {
+		t[i] = task_of(f);
+		t[i].order = &order;
+		turn_queue(f->turn, &t[i].work);
+		assert_int_equal(db.begun, 0);
+	}
+	run(f);
+	assert_int_equal(db.begun, 1);
+	assert_int_equal(db.committed, 1);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(t[i].runs, 1);
+		assert_int_equal(t[i].number, i + 1);
+		assert_int_equal(t[i].error, 0);
+		assert_true(t[i].reply.committed);
+	}
+}
+
+static void work_waits_while_another_process_writes(void **state)
+{
+	struct fixture *f = *state;
+	struct task t = task_of(f);
+
+	turn_share(f->turn);
+	db.busy = 3;
+	turn_queue(f->turn, &t.work);
+	run(f);
+	while (t.runs == 0)
+		assert_true(sd_event_run(f->loop, 5000000) > 0);
+	assert_int_equal(db.busy, 0);
+	assert_int_equal(t.error, 0);
+	assert_true(t.reply.committed);
+}
+
+static void work_is_told_that_there_is_no_store(void **state)
+{
+	struct fixture *f = *state;
+	struct task t = task_of(f), after = task_of(f);
+
+	turn_share(f->turn);
+	db.begin_error = -EIO;
+	turn_queue(f->turn, &t.work);
+	run(f);
+	assert_int_equal(t.runs, 1);
+	assert_int_equal(t.error, -EIO);
+	assert_int_equal(db.committed + db.rolled_back, 0);
+	db.begin_error = 0;
+	turn_queue(f->turn, &after.work);
+	run(f);
+	assert_int_equal(after.error, 0);
+	assert_true(after.reply.committed);
+}
+
+static void work_whose_commit_fails_is_not_acknowledged(void **state)
+{
+	struct fixture *f = *state;
+	struct task t = task_of(f);
+
+	turn_share(f->turn);
+	db.commit_error = -EIO;
+	turn_queue(f->turn, &t.work);
+	run(f);
+	assert_int_equal(t.runs, 1);
+	assert_int_equal(t.reply.released, 1);
+	assert_false(t.reply.committed);
+	assert_int_equal(db.rolled_back, 1);
+}
+
+static void much_work_is_done_in_parts(void **state)
+{
+	struct fixture *f = *state;
+	static struct task t[200];
+
+	turn_share(f->turn);
+	for (size_t i = 0; i < 200; i++) {
+		t[i] = task_of(f);
+		turn_queue(f->turn, &t[i].work);
+	}
+	run(f);
+	while (t[199].runs == 0)
+		assert_true(sd_event_run(f->loop, 5000000) > 0);
+	assert_int_equal(db.begun, 4);
+	for (size_t i = 0; i < 200; i++)
+		assert_true(t[i].runs == 1 && t[i].reply.committed);
+}
+
+static void work_may_queue_more(void **state)
+{
+	struct fixture *f = *state;
+	struct task second = task_of(f), first = task_of(f);
+
+	turn_share(f->turn);
+	first.then = &second;
+	turn_queue(f->turn, &first.work);
+	run(f);
+	while (second.runs == 0)
+		assert_true(sd_event_run(f->loop, 5000000) > 0);
+	assert_true(first.reply.committed && second.reply.committed);
+}
+
+static void what_enters_by_itself_does_not_stay_open(void **state)
+{
+	struct fixture *f = *state;
+	struct reply r = { .held = { .release = release } };
+
+	turn_share(f->turn);
+	assert_int_equal(turn_enter(f->turn), 0);
+	turn_hold(f->turn, &r.held);
+	assert_true(sd_event_run(f->loop, 0) > 0); /* whatever else is ready */
+	assert_int_equal(db.committed, 1);
+	assert_true(r.committed);
+}
+
+static void the_end_of_the_server_refuses_what_waits(void **state)
+{
+	struct fixture *f = *state;
+	struct task t = task_of(f);
+
+	turn_share(f->turn);
+	turn_queue(f->turn, &t.work);
+	f->turn = turn_free(f->turn);
+	assert_int_equal(t.runs, 1);
+	assert_int_equal(t.error, -ESHUTDOWN);
+	assert_int_equal(db.begun, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +497,20 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_end_of_the_server_commits, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			endless_input_does_not_starve_the_commit, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			work_runs_in_order_in_one_transaction, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			work_waits_while_another_process_writes, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			work_is_told_that_there_is_no_store, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			work_whose_commit_fails_is_not_acknowledged, setup, teardown),
+		cmocka_unit_test_setup_teardown(much_work_is_done_in_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(work_may_queue_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_enters_by_itself_does_not_stay_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_end_of_the_server_refuses_what_waits, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include "sockets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <systemd/sd-daemon.h>
+
+#include "log.h"
+
+#define BACKLOG 4096
+
+static void address_text(int fd, char ret[static SOCKETS_TEXT], uint16_t *ret_port)
+{
+	struct sockaddr_storage own = {};
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&own;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&own;
+	socklen_t len = sizeof(own);
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	getsockname(fd, (struct sockaddr *)&own, &len);
+	if (own.ss_family == AF_INET6) {
+		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+		*ret_port = ntohs(v6->sin6_port);
+		snprintf(ret, SOCKETS_TEXT, "[%s]:%u", host, *ret_port);
+	} else {
+		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+		*ret_port = ntohs(v4->sin_port);
+		snprintf(ret, SOCKETS_TEXT, "%s:%u", host, *ret_port);
+	}
+}
+
+static int listen_to(struct sockets *s, const struct listen_address *a)
+{
+	static const int one = 1, zero = 0;
+	char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+
+	scoped(closep) int fd =
+		socket(a->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* A machine without IPv6 can still serve every address it has. */
+	if (fd < 0 && errno == EAFNOSUPPORT && a->address.ss_family == AF_INET6) {
+		struct listen_address v4;
+		char text[32];
+
+		snprintf(text, sizeof(text), "0.0.0.0:%u",
+			ntohs(((const struct sockaddr_in6 *)&a->address)->sin6_port));
+		if (config_parse_listen(text, &v4) == 0)
+			return listen_to(s, &v4);
+	}
+	getnameinfo((const struct sockaddr *)&a->address, a->len, host, sizeof(host), port,
+		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
+	if (fd < 0)
+		return log_err(-errno, "cannot listen on %s port %s", host, port);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (a->address.ss_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
+	if (bind(fd, (const struct sockaddr *)&a->address, a->len) < 0 || listen(fd, BACKLOG) < 0)
+		return log_err(-errno, "cannot listen on %s port %s", host, port);
+	s->fd[s->count++] = fd;
+	fd = -1;
+	return 0;
+}
+
+/* How many sockets systemd has given; then Listen= says nothing. */
+static int take_given(struct sockets *s)
+{
+	int n = sd_listen_fds(1);
+
+	for (int i = 0; i < n; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+
+		if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 ||
+			sd_is_socket_unix(fd, 0, -1, NULL, 0) > 0) {
+			log_at(LOG_ERR, "systemd gave a socket that is not a listening TCP socket");
+			return -EINVAL;
+		}
+		if (s->count == LISTEN_MAX)
+			return log_err(-E2BIG, "systemd gave too many sockets");
+		/* systemd's are blocking: an accept that finds nobody would hold the loop. */
+		int flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+			return log_err(-errno, "cannot use the socket that systemd gave");
+		s->fd[s->count++] = fd;
+	}
+	return n;
+}
+
+/* As `hostname -f` has it, or what there is of it. */
+static void own_name(char ret[static 256])
+{
+	struct addrinfo hints = { .ai_flags = AI_CANONNAME, .ai_socktype = SOCK_STREAM }, *found;
+
+	if (gethostname(ret, 254) < 0)
+		strcpy(ret, "localhost");
+	ret[254] = '\0';
+	if (strchr(ret, '.') != NULL || getaddrinfo(ret, NULL, &hints, &found) != 0)
+		return;
+	if (found->ai_canonname != NULL && strlen(found->ai_canonname) < 254)
+		strcpy(ret, found->ai_canonname);
+	freeaddrinfo(found);
+}
+
+static int set_name(struct config *c, uint16_t port)
+{
+	char host[256];
+
+	if (c->name[0] != '\0')
+		return 0;
+	own_name(host);
+	snprintf(c->name, sizeof(c->name), "%s:%u", host, port);
+	if (config_name_ok(c->name))
+		return 0;
+	log_at(LOG_ERR, "'%s' can't be used as this server's name; set Name= in the configuration",
+		c->name);
+	return -EINVAL;
+}
+
+static int open_all(struct config *c, struct sockets *s)
+{
+	char text[SOCKETS_TEXT];
+	uint16_t port = 0, first = 0;
+
+	int r = take_given(s);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < c->listen_count; i++) {
+		int error = listen_to(s, &c->listen[i]);
+		if (error < 0)
+			return error;
+	}
+	for (size_t i = 0; i < s->count; i++) {
+		address_text(s->fd[i], text, &port);
+		first = i == 0 ? port : first;
+		log_info("listening on %s", text);
+	}
+	return set_name(c, first);
+}
+
+int sockets_open(struct config *c, struct sockets *ret)
+{
+	*ret = (struct sockets){};
+	int r = open_all(c, ret);
+	if (r < 0)
+		sockets_close(ret);
+	return r;
+}
+
+void sockets_close(struct sockets *s)
+{
+	while (s->count > 0)
+		close(s->fd[--s->count]);
+}
+
+size_t sockets_addresses(const struct sockets *s, char ret[][SOCKETS_TEXT], size_t max)
+{
+	uint16_t port;
+	size_t n = 0;
+
+	for (; n < s->count && n < max; n++)
+		address_text(s->fd[n], ret[n], &port);
+	return n;
+}
