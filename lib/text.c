@@ -28,15 +28,40 @@ static size_t decode(const uint8_t *text, size_t len, uint32_t *ret)
 	return size;
 }
 
+/* Controls, and what is not seen but changes what is: the format characters of Unicode 15.1 (general
+ * category Cf, with the ranges that are reserved for more) and the two separators. */
+static const struct {
+	uint32_t first, last;
+} unseen[] = {
+	{ 0x00, 0x1f },
+	{ 0x7f, 0x9f },
+	{ 0xad, 0xad },
+	{ 0x600, 0x605 },
+	{ 0x61c, 0x61c },
+	{ 0x6dd, 0x6dd },
+	{ 0x70f, 0x70f },
+	{ 0x890, 0x891 },
+	{ 0x8e2, 0x8e2 },
+	{ 0x180e, 0x180e },
+	{ 0x200b, 0x200f },
+	{ 0x2028, 0x202e },
+	{ 0x2060, 0x206f },
+	{ 0xfeff, 0xfeff },
+	{ 0xfff0, 0xfffb },
+	{ 0x110bd, 0x110bd },
+	{ 0x110cd, 0x110cd },
+	{ 0x13430, 0x1343f },
+	{ 0x1bca0, 0x1bca3 },
+	{ 0x1d173, 0x1d17a },
+	{ 0xe0000, 0xe0fff },
+};
+
 static bool allowed(uint32_t code)
 {
-	if (code < 0x20 || (code >= 0x7f && code <= 0x9f))
-		return false;
-	if (code >= 0x2028 && code <= 0x202e)
-		return false;
-	if (code >= 0x2066 && code <= 0x2069)
-		return false;
-	return code != 0xfeff;
+	for (size_t i = 0; i < COUNT(unseen) && code >= unseen[i].first; i++)
+		if (code <= unseen[i].last)
+			return false;
+	return true;
 }
 
 /* The length of the printable character at text; 0: there is none. */

@@ -7,8 +7,8 @@
 
 #include "base.h"
 
-/* Valid UTF-8 of len bytes without control characters (C0, DEL, C1), bidirectional overrides
- * (U+202A-202E, U+2066-2069), line and paragraph separators or U+FEFF. */
+/* Valid UTF-8 of len bytes without control characters (C0, DEL, C1), line and paragraph separators,
+ * or format characters: what is not seen itself but turns, joins or hides what is beside it. */
 bool text_printable(const char *text, size_t len);
 
 /* Valid UTF-8 of len bytes without NUL; every other character may be in it. */

@@ -16,8 +16,10 @@ static bool printable(const char *text)
 static void plain_text_in_any_language_is_printable(void **state)
 {
 	static const char *const good[] = { "", "plain", "Gr\xc3\xbc\xc3\x9f!", "\xe2\x82\xac",
-		"\xf0\x9f\x90\xa7", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf",
-		"\xc2\xa0" };
+		"\xf0\x9f\x90\xa7", "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf", "\xc2\xa0",
+		"\xc2\xac", "\xc2\xae", "\xe2\x80\x8a", "\xe2\x80\x90", "\xe2\x80\xa7",
+		"\xe2\x80\xaf", "\xe2\x81\x9f", "\xe2\x81\xb0", "\xef\xbf\xbd", "\xf3\x9f\xbf\xbf",
+		"\xf3\xa1\x80\x80" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
@@ -36,11 +38,14 @@ static void malformed_utf8_is_not(void **state)
 		assert_false(printable(bad[i]));
 }
 
-static void control_and_direction_characters_are_not(void **state)
+static void characters_that_are_not_seen_are_not(void **state)
 {
 	static const char *const bad[] = { "\x01", "\x1b[0m", "a\n", "a\r", "\t", "\x7f",
 		"\xc2\x80", "\xc2\x9f", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaa",
-		"\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9", "\xef\xbb\xbf" };
+		"\xe2\x80\xae", "\xe2\x81\xa6", "\xe2\x81\xa9", "\xef\xbb\xbf", "\xc2\xad",
+		"\xd8\x9c", "\xe2\x80\x8b", "\xe2\x80\x8d", "\xe2\x80\x8f", "\xe2\x81\xa0",
+		"\xe2\x81\xaf", "\xef\xbf\xbb", "\xf0\x91\x82\xbd", "\xf3\xa0\x80\x80",
+		"\xf3\xa0\x81\x81", "\xf3\xa0\xbf\xbf" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(bad); i++)
@@ -166,7 +171,7 @@ static void base64_is_read_in_its_one_form_only(void **state)
 }
 
 UNIT(it(plain_text_in_any_language_is_printable), it(malformed_utf8_is_not),
-	it(control_and_direction_characters_are_not), it(escaping_leaves_only_printable_text),
+	it(characters_that_are_not_seen_are_not), it(escaping_leaves_only_printable_text),
 	it(every_single_byte_can_be_escaped), it(durations_are_read_in_every_unit),
 	it(what_is_no_duration_is_refused), it(numbers_are_read_within_their_bounds_only),
 	it(what_is_no_number_is_refused), it(base64_is_read_in_its_one_form_only))
