@@ -15,8 +15,7 @@ struct changes {
 	struct watcher *current; /* the next to be told, while changes are given out */
 	sd_event_source *idle;   /* armed by what is told outside of a turn */
 	struct held held;
-	size_t count, each[CHANGE_TOPICS]; /* entries; of each topic */
-	struct change pending[CHANGE_TOPICS * CHANGES_EACH];
+	struct change_list pending;
 };
 
 const char *change_topic_name(enum change_topic topic)
@@ -40,13 +39,13 @@ const char *change_topic_name(enum change_topic topic)
 /* A watcher that has come meanwhile is at the list's head, and gets what is told next. */
 static void give_out(struct changes *all)
 {
-	struct change list[COUNT(all->pending)];
-	size_t count = all->count;
+	struct change list[COUNT(all->pending.of)];
+	size_t count = all->pending.count;
 	struct watcher *w;
 
-	memcpy(list, all->pending, count * sizeof(list[0]));
-	all->count = 0;
-	memset(all->each, 0, sizeof(all->each));
+	memcpy(list, all->pending.of, count * sizeof(list[0]));
+	all->pending.count = 0;
+	memset(all->pending.each, 0, sizeof(all->pending.each));
 	if (count == 0)
 		return;
 	all->current = all->first;
@@ -57,14 +56,14 @@ static void give_out(struct changes *all)
 }
 
 /* Who is connected is not in the store: that stays true after a turn that failed. */
-static void drop_undone(struct changes *all)
+static void drop_undone(struct change_list *l)
 {
-	size_t kept = 0;
+	struct change_list rest = {};
 
-	for (size_t i = 0; i < all->count; i++)
-		if (all->pending[i].topic == CHANGE_STATUS)
-			all->pending[kept++] = all->pending[i];
-	all->count = kept;
+	for (size_t i = 0; i < l->count; i++)
+		if (l->of[i].topic == CHANGE_STATUS)
+			change_list_add(&rest, CHANGE_STATUS, l->of[i].id);
+	*l = rest;
 }
 
 static void on_release(struct held *h, bool committed)
@@ -72,7 +71,7 @@ static void on_release(struct held *h, bool committed)
 	struct changes *all = (struct changes *)((char *)h - offsetof(struct changes, held));
 
 	if (!committed)
-		drop_undone(all);
+		drop_undone(&all->pending);
 	give_out(all);
 }
 
@@ -100,23 +99,23 @@ static void arm(struct changes *all)
 /* ---- telling */
 
 /* Too many of a topic: all of them become one. */
-static void collapse(struct changes *all, enum change_topic topic)
+static void collapse(struct change_list *l, enum change_topic topic)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < all->count; i++)
-		if (all->pending[i].topic != topic)
-			all->pending[kept++] = all->pending[i];
-	all->pending[kept++] = (struct change){ .topic = topic };
-	all->count = kept;
-	all->each[topic] = 1;
+	for (size_t i = 0; i < l->count; i++)
+		if (l->of[i].topic != topic)
+			l->of[kept++] = l->of[i];
+	l->of[kept++] = (struct change){ .topic = topic };
+	l->count = kept;
+	l->each[topic] = 1;
 }
 
-/* Told already: by itself, or as one of any. */
-static bool is_told(const struct changes *all, enum change_topic topic, const char *id)
+/* There already: by itself, or as one of any. */
+static bool is_in(const struct change_list *l, enum change_topic topic, const char *id)
 {
-	for (size_t i = 0; i < all->count; i++) {
-		const struct change *c = &all->pending[i];
+	for (size_t i = 0; i < l->count; i++) {
+		const struct change *c = &l->of[i];
 
 		if (c->topic == topic && (c->id[0] == '\0' || strcmp(c->id, id) == 0))
 			return true;
@@ -124,26 +123,30 @@ static bool is_told(const struct changes *all, enum change_topic topic, const ch
 	return false;
 }
 
-void changes_tell(struct server *s, enum change_topic topic, const char *id)
+void change_list_add(struct change_list *l, enum change_topic topic, const char *id)
 {
-	struct changes *all = s->changes;
 	struct change *c;
 
+	if (is_in(l, topic, id))
+		return;
+	if (id[0] == '\0' || l->each[topic] == CHANGES_EACH) {
+		collapse(l, topic);
+		return;
+	}
+	c = &l->of[l->count++];
+	c->topic = topic;
+	snprintf(c->id, sizeof(c->id), "%s", id);
+	l->each[topic]++;
+}
+
+void changes_tell(struct server *s, enum change_topic topic, const char *id)
+{
 	if (!changes_watched(s))
 		return;
 	if (id == NULL || strlen(id) >= CHANGE_ID_SIZE)
 		id = "";
-	if (is_told(all, topic, id))
-		return;
-	if (id[0] == '\0' || all->each[topic] == CHANGES_EACH)
-		collapse(all, topic);
-	else {
-		c = &all->pending[all->count++];
-		c->topic = topic;
-		strcpy(c->id, id);
-		all->each[topic]++;
-	}
-	arm(all);
+	change_list_add(&s->changes->pending, topic, id);
+	arm(s->changes);
 }
 
 void changes_tell_client(struct server *s, enum change_topic topic, const uint8_t *client)

@@ -39,6 +39,14 @@ struct change {
 	char id[CHANGE_ID_SIZE]; /* "": any, look at all of the topic */
 };
 
+/* What has been told and not given out yet: each once, and many of one topic as one. All zero is
+ * empty. */
+struct change_list {
+	size_t count, each[CHANGE_TOPICS]; /* entries; of each topic */
+	struct change of[CHANGE_TOPICS * CHANGES_EACH];
+};
+void change_list_add(struct change_list *l, enum change_topic topic, const char *id);
+
 /* Part of whatever watches; all zero when it doesn't. */
 struct watcher {
 	struct watcher *next, **previous;

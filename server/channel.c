@@ -199,6 +199,7 @@ static int refuse(const struct channel *c, const char *what, const char *why)
 	static struct log_rate rate;
 	char address[ADDRESS_SIZE];
 
+	c->server->metrics.breaches++;
 	source_text(stream_source(c->stream), address);
 	log_limited(&rate, LOG_WARNING, "ended the channel of %s: %s: %s", address, what, why);
 	return -EPROTO;
@@ -270,6 +271,7 @@ static int take_packet(struct channel *c, const uint8_t *packet, size_t len)
 	const struct rule *rule = find_rule(packet[0]);
 	struct message m;
 
+	c->server->metrics.packets[FROM_CLIENT][packet[0]]++;
 	if (row == NULL)
 		return refuse(c, "a packet", "there is no such op code");
 	/* What waits may change the standing: then this is judged after it. */
@@ -519,6 +521,7 @@ void channels_tell(struct channels *all, const struct client_record *client)
 
 int channel_send(struct channel *c, enum op op, const void *body, size_t len)
 {
+	c->server->metrics.packets[FROM_SERVER][op] += metrics_packets(len);
 	return session_seal(c->session, op, body, len, stream_out(c->stream), NULL);
 }
 
@@ -550,6 +553,7 @@ int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint
 	uint8_t body[sizeof(nack.text) + 64];
 	va_list arguments;
 
+	c->server->metrics.nacks[code % METRICS_NACKS]++;
 	va_start(arguments, format);
 	vsnprintf(nack.text, sizeof(nack.text), format, arguments);
 	va_end(arguments);

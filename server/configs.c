@@ -290,6 +290,8 @@ static int seal(struct channel *c, const struct config_order *o)
 			      c->session, OP_CONFIG, body, (size_t)len, out, &c->order.sequence);
 	if (r < 0)
 		return r;
+	c->server->metrics.packets[FROM_SERVER][OP_CONFIG] += metrics_packets((size_t)len);
+	c->server->metrics.orders++;
 	c->order.sent = store_now(c->server->store);
 	c->order.charged = (uint32_t)o->len;
 	c->server->configs->in_flight += o->len;
@@ -480,6 +482,7 @@ int configs_ack(struct channel *c, const struct message *m)
 	r = keep_receipt(c, m, session_peer(c->session), 0);
 	if (r == 0)
 		r = taken(c, &ack.subject);
+	c->server->metrics.acks += r == 0;
 	return settled(c, r);
 }
 
@@ -508,5 +511,6 @@ int configs_nack(struct channel *c, const struct message *m)
 	r = keep_receipt(c, m, session_peer(c->session), nack.code);
 	if (r == 0)
 		r = store_refusal_set(c->server->store, c->id, c->order.name, &why);
+	c->server->metrics.nacked += r == 0;
 	return settled(c, r);
 }

@@ -280,6 +280,7 @@ int enrol_approved(struct channel *c, const struct client_record *client)
 static int enrol(struct channel *c, uint64_t sequence, const struct enrol_request *request)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
+	struct metrics *metrics = &c->server->metrics;
 	char address[ADDRESS_SIZE];
 
 	int r = turn_enter(c->server->turn);
@@ -289,15 +290,20 @@ static int enrol(struct channel *c, uint64_t sequence, const struct enrol_reques
 	r = store_client_enrol(c->server->store, request, address, &client);
 	if (r < 0)
 		return channel_store_failed(c, r);
-	if (r > 0)
+	if (r > 0) {
+		metrics->enrolments[ENROLMENT_REFUSED]++;
 		return refuse(c, sequence, (enum nack_code)r, request->token);
+	}
 	r = agent_succeed(c->server, &client);
 	if (r < 0)
 		return channel_store_failed(c, r);
 	changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 	changes_tell(c->server, CHANGE_TOKENS, client.token);
-	if (client.state == CLIENT_PENDING)
+	if (client.state == CLIENT_PENDING) {
+		metrics->enrolments[ENROLMENT_PENDING] += c->standing != STANDING_PENDING;
 		return answer_pending(c, &client, address);
+	}
+	metrics->enrolments[ENROLMENT_GRANTED]++;
 	r = answer_enrolled(c, &client);
 	if (r >= 0)
 		log_enrolled(&client, address, "enrolled");

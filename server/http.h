@@ -30,7 +30,7 @@ struct http_request {
 	const char *host;
 	const char *if_none_match, *range, *content_type, *upgrade; /* NULL: absent */
 	const char *accept, *if_match, *if_range, *origin, *cookie, *authorization,
-		*idempotency_key;
+		*idempotency_key, *last_event_id;
 	const char *csrf, *sec_fetch_site;
 	/* Lists: those given several times are joined by commas, in their order. */
 	const char *x_forwarded_for, *x_forwarded_proto, *x_forwarded_host, *forwarded;

@@ -68,6 +68,7 @@ static void take(struct listener *l, int fd, const struct sockaddr_storage *peer
 	char address[ADDRESS_SIZE];
 
 	if (crowd_enter(l->crowd, &network, l->server->config.connections_per_source) < 0) {
+		l->server->metrics.turned_away++;
 		source_text(&source, address);
 		log_limited(&rate, LOG_WARNING, "refused a connection: %s has too many", address);
 		close(fd);
@@ -192,4 +193,9 @@ struct listener *listener_free(struct listener *l)
 	crowd_free(l->crowd);
 	free(l);
 	return NULL;
+}
+
+uint32_t listener_connections(const struct server *s)
+{
+	return s->listeners != NULL ? s->listeners->connections : 0;
 }

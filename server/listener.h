@@ -22,4 +22,6 @@ struct listener *listener_free(struct listener *l);
 struct source;
 void listener_left(struct server *s, const struct source *source);
 
+uint32_t listener_connections(const struct server *s); /* open now */
+
 #endif

@@ -10,6 +10,7 @@
 
 #include "admin/control.h"
 #include "admin/dashboard.h"
+#include "admin/events.h"
 #include "agent.h"
 #include "beats.h"
 #include "changes.h"
@@ -278,6 +279,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = listener_start(s);
 	if (r >= 0)
+		r = events_start(s);
+	if (r >= 0)
 		r = control_start(s);
 	if (r >= 0)
 		r = dashboard_start(s);
@@ -293,6 +296,7 @@ static void stop(struct server *s)
 {
 	listener_stop(s);
 	dashboard_stop(s);
+	events_stop(s);
 	control_stop(s);
 	outlet_stop(s);
 	messages_stop(s);

@@ -37,6 +37,8 @@ int messages_take(struct channel *c, const struct message *m)
 	if (r < 0)
 		return channel_store_failed(c, r);
 	c->unacknowledged = m->sequence;
+	s->metrics.messages += r == 0;
+	s->metrics.repeated += r > 0;
 	if (r == 0) {
 		outlet_wake(s);
 		changes_tell_client(s, CHANGE_MESSAGES, c->id);

@@ -8,11 +8,13 @@
 
 #include "config.h"
 #include "keys.h"
+#include "metrics.h"
 #include "release.h"
 #include "sockets.h"
 #include "store/store.h"
 #include "turn.h"
 
+struct events;    /* admin/events.h: changes as Server-Sent Events */
 struct changes;   /* changes.h: who is told of what happens */
 struct channels;  /* channel.h: the connected machines */
 struct guesses;   /* guesses.h: the rate limit on wrong tokens */
@@ -34,6 +36,7 @@ struct server {
 	struct store *store;
 	struct turn *turn;
 	struct changes *changes; /* NULL: nobody is told */
+	struct events *events;
 	SSL_CTX *tls;
 	struct channels *channels;
 	struct guesses *guesses;
@@ -49,6 +52,7 @@ struct server {
 	struct stream *streams;
 	sd_event_source *guess_timer; /* enrol.h: armed while there are wrong tokens to tell of */
 	uint64_t started;             /* store_now() */
+	struct metrics metrics;
 };
 
 #endif

@@ -95,8 +95,12 @@ static int handshake(struct stream *s)
 {
 	int r = SSL_accept(s->ssl);
 
-	if (r != 1)
-		return wait_for(s, r);
+	if (r != 1) {
+		r = wait_for(s, r);
+		s->server->metrics.handshakes[HANDSHAKE_FAILED] += r < 0;
+		return r;
+	}
+	s->server->metrics.handshakes[HANDSHAKE_DONE]++;
 	s->state = STREAM_OPEN;
 	return web_start(s);
 }
@@ -214,10 +218,12 @@ void stream_ready(void *owner, uint32_t events)
 {
 	struct stream *s = owner;
 
-	if ((events & (EPOLLERR | EPOLLHUP)) != 0)
-		stream_free(s);
-	else
+	if ((events & (EPOLLERR | EPOLLHUP)) == 0) {
 		run(s);
+		return;
+	}
+	s->server->metrics.handshakes[HANDSHAKE_FAILED] += s->state == STREAM_HANDSHAKE;
+	stream_free(s);
 }
 
 /* ---- for its users */
@@ -325,5 +331,8 @@ void streams_end(struct server *server)
 
 void stream_expired(struct deadline *d)
 {
-	stream_end((struct stream *)((char *)d - offsetof(struct stream, deadline)));
+	struct stream *s = (struct stream *)((char *)d - offsetof(struct stream, deadline));
+
+	s->server->metrics.handshakes[HANDSHAKE_LATE] += s->state == STREAM_HANDSHAKE;
+	stream_end(s);
 }

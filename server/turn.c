@@ -2,6 +2,7 @@
 #include "turn.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "log.h"
 
@@ -15,6 +16,9 @@
 #define WORK_MAX   64
 #define BUSY_USEC  1000
 #define BUSY_LIMIT 5000000
+
+const uint32_t turn_bounds[] = { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000,
+	1000000 };
 
 struct turn {
 	sd_event *loop;
@@ -31,6 +35,7 @@ struct turn {
 	size_t queued;
 	uint64_t waits;         /* since then, for another process; 0: it doesn't */
 	sd_event_source *again; /* tries again to begin; also ends what input would put off */
+	struct turn_stats stats;
 };
 
 static uint64_t now_usec(struct turn *t)
@@ -75,12 +80,37 @@ static void release_all(struct turn *t, bool committed)
 	}
 }
 
+static uint64_t clock_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static bool commit(struct turn *t)
+{
+	struct turn_stats *s = &t->stats;
+	uint64_t before = clock_usec(), took;
+	bool done = store_commit(t->store) == 0;
+	size_t i = 0;
+
+	took = clock_usec() - before;
+	while (i < TURN_BUCKETS - 1 && took > turn_bounds[i])
+		i++;
+	s->buckets[i]++;
+	s->commit_usec += took;
+	return done;
+}
+
 static void turn_end(struct turn *t)
 {
-	bool committed = !t->failed && store_commit(t->store) == 0;
+	bool committed = !t->failed && commit(t);
 
 	if (!committed)
 		store_rollback(t->store);
+	t->stats.committed += committed;
+	t->stats.failed += !committed;
 	t->open = false;
 	sd_event_source_set_enabled(t->end, SD_EVENT_OFF);
 	release_all(t, committed);
@@ -280,6 +310,11 @@ int turn_enter(struct turn *t)
 		t->open = false;
 	}
 	return r;
+}
+
+const struct turn_stats *turn_stats(const struct turn *t)
+{
+	return &t->stats;
 }
 
 bool turn_is_open(const struct turn *t)

@@ -30,6 +30,16 @@ struct held {
 		struct held *h, bool committed); /* h is unlinked already; may free its owner */
 };
 
+/* Of commits: how many took at most turn_bounds[i] microseconds, and longer than the bound before. */
+#define TURN_BUCKETS 12
+extern const uint32_t turn_bounds[TURN_BUCKETS - 1]; /* the last bucket has none */
+struct turn_stats {
+	uint64_t committed, failed;
+	uint64_t commit_usec; /* of all of them together */
+	uint64_t buckets[TURN_BUCKETS];
+};
+const struct turn_stats *turn_stats(const struct turn *t);
+
 int turn_new(sd_event *loop, struct store *store, struct turn **ret) must_use;
 struct turn *turn_free(struct turn *t); /* commits what is open first */
 

@@ -16,6 +16,7 @@
 static const struct api_route routes[] = {
 	{ GET, "/api/v1/status", api_status_show, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/openapi.json", api_description, ROLE_NONE, SCOPE_FREE },
+	{ GET, "/api/v1/events", api_events, VIEWER, SCOPE_REFUSED },
 	{ POST, "/api/v1/tokens", api_token_create, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/tokens", api_token_list, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/tokens/{id}", api_token_show, VIEWER, SCOPE_REFUSED },

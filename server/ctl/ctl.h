@@ -69,6 +69,7 @@ int audit_verify(struct ctl *c, int argc, char **argv);
 int access_create(struct ctl *c, int argc, char **argv);
 int access_list(struct ctl *c, int argc, char **argv);
 int access_revoke(struct ctl *c, int argc, char **argv);
+int events(struct ctl *c, int argc, char **argv);
 int status(struct ctl *c, int argc, char **argv);
 
 /* One line on standard error, with the program's name. complain() returns code. */
@@ -105,6 +106,10 @@ int request_get(struct ctl *c, const char *path, json_t **ret);
 int request_post(struct ctl *c, const char *path, json_t *body, json_t **ret);
 /* The same for an answer that is text, not JSON; the caller frees. */
 int request_text(struct ctl *c, const char *path, json_t *body, char **ret, size_t *ret_len);
+/* The lines of an answer as they come, for as long as they do. A visitor's answer other than CTL_OK
+ * ends it and is returned; so is the end of the connection, in words. */
+typedef int (*line_visitor)(void *userdata, char *line);
+int request_lines(struct ctl *c, const char *path, line_visitor visit, void *userdata);
 void request_end(struct ctl *c);
 
 /* "/api/v1/KIND/ID", or KIND/ID/ACT if act isn't NULL. -1: it can't be an id. */

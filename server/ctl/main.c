@@ -69,6 +69,7 @@ static const struct command commands[] = {
 		"make a token for programs that use the API, which is shown once", access_create },
 	{ "api-token", "list", "", "all of them, and when they were used", access_list },
 	{ "api-token", "revoke", "ID", "it opens nothing any more", access_revoke },
+	{ "events", NULL, "[--topic TOPIC]...", "what changes, as it happens", events },
 	{ "status", NULL, "", "the server, its keys and its numbers", status },
 };
 

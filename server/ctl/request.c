@@ -7,19 +7,51 @@
 #include "ctl.h"
 #include "lib/text.h"
 
-#define ANSWER_MAX (64u << 20)
-#define PAGE       "1000"
+#define ANSWER_MAX     (64u << 20)
+#define PAGE           "1000"
+#define LINE_MAX_BYTES 65536
 
 struct answer {
 	char *text;
 	size_t len;
 	long status;
 	bool too_long;
+	/* Not NULL: what comes with a success is given to it line by line instead. */
+	line_visitor visit;
+	void *userdata;
+	CURL *curl;
+	int stopped; /* by the visitor, with that */
 };
 
 static void answer_endp(struct answer *a)
 {
 	free(a->text);
+}
+
+/* All whole lines in what has come so far. */
+static bool visit_lines(struct answer *a)
+{
+	char *at = a->text, *end;
+
+	while ((end = memchr(at, '\n', a->len - (size_t)(at - a->text)))) {
+		*end = '\0';
+		a->stopped = a->visit(a->userdata, at);
+		if (a->stopped != CTL_OK)
+			return false;
+		at = end + 1;
+	}
+	a->len -= (size_t)(at - a->text);
+	memmove(a->text, at, a->len + 1);
+	a->too_long = a->len > LINE_MAX_BYTES;
+	return !a->too_long;
+}
+
+static bool is_success(const struct answer *a)
+{
+	long status = 0;
+
+	return curl_easy_getinfo(a->curl, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
+	       status == 200;
 }
 
 static size_t on_data(char *data, size_t size, size_t count, void *userdata)
@@ -39,7 +71,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *userdata)
 	a->text = grown;
 	a->len += len;
 	a->text[a->len] = '\0';
-	return len;
+	return !a->visit || !is_success(a) || visit_lines(a) ? len : 0;
 }
 
 /* ---- failures, in words */
@@ -170,6 +202,9 @@ static int exchange(struct ctl *c, const char *path, const char *body, struct an
 	snprintf(url, sizeof(url), "http://muster%s", path);
 	if (r == CURLE_OK)
 		r = prepare(curl, c, url, a);
+	if (r == CURLE_OK && a->visit) /* until one of us ends it */
+		r = curl_easy_setopt(curl, CURLOPT_TIMEOUT, 0l);
+	a->curl = curl;
 	if (r == CURLE_OK && body)
 		r = post(curl, body, &headers);
 	if (r == CURLE_OK)
@@ -179,6 +214,10 @@ static int exchange(struct ctl *c, const char *path, const char *body, struct an
 	if (curl)
 		curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
+	if (a->stopped != CTL_OK)
+		return a->stopped;
+	if (r != CURLE_OK && a->visit && !a->too_long && is_success(a))
+		return CTL_OK; /* however it has ended, it was read until then */
 	if (r != CURLE_OK)
 		return transfer_failed(c, curl, r, a);
 	return a->status < 200 || a->status > 299 ? refused(a) : CTL_OK;
@@ -221,6 +260,14 @@ int request_text(struct ctl *c, const char *path, json_t *body, char **ret, size
 		*ret = give(a.text);
 	}
 	return r;
+}
+
+int request_lines(struct ctl *c, const char *path, line_visitor visit, void *userdata)
+{
+	scoped(answer_endp) struct answer a = { .visit = visit, .userdata = userdata };
+	int r = exchange(c, path, NULL, &a);
+
+	return r == CTL_OK ? complain(CTL_UNREACHABLE, "muster-server has ended the stream") : r;
 }
 
 void request_end(struct ctl *c)

@@ -21,6 +21,7 @@ static const struct {
 	}
 	R(GET, "status", VIEWER, REFUSED),
 	R(GET, "openapi.json", NONE, FREE),
+	R(GET, "events", VIEWER, REFUSED),
 	R(POST, "tokens", OPERATOR, REFUSED),
 	R(GET, "tokens", VIEWER, REFUSED),
 	R(GET, "tokens/{id}", VIEWER, REFUSED),

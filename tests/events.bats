@@ -1,0 +1,312 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# Changes as they happen: the stream of events, with a server of each test's own; machines are helpers/peer.
+
+bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
+
+setup()
+{
+	BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
+	dir=$BATS_TEST_TMPDIR
+	export MUSTER_SOCKET=$dir/control.sock TERM=dumb
+	PATH=$BUILD:$PATH
+	server=
+	readers=()
+	cat >"$dir/conf" <<-END
+		[server]
+		Listen=127.0.0.1:0
+		State=$dir/state
+		Control=$MUSTER_SOCKET
+		Clients=$BUILD/clients
+		Name=localhost:1
+		[dashboard]
+		Listen=127.0.0.1:0
+	END
+	server_starts
+}
+
+teardown()
+{
+	local pid
+
+	for pid in "${readers[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	server_stops
+}
+
+server_starts()
+{
+	"$BUILD/muster-server" --config "$dir/conf" >>"$dir/log" 2>&1 3>&- &
+	server=$!
+	eventually musterctl status >"$dir/status" 2>&1
+	port=$(api GET /status | jq -r '.listen[0]' | sed 's/.*://')
+	server_key=$(api GET /status | jq -r .server_key)
+	dashboard=$(sed -n 's/.*the dashboard is at //p' "$dir/log" | tail -n 1)
+}
+
+server_stops()
+{
+	[[ -n $server ]] || return 0
+	kill "$server" 2>/dev/null || true
+	wait "$server" 2>/dev/null || true
+	server=
+}
+
+eventually()
+{
+	local deadline=$((SECONDS + 10))
+
+	until "$@"; do
+		((SECONDS < deadline)) || return
+		sleep 0.02
+	done
+}
+
+api()
+{
+	local data=()
+
+	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
+	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$MUSTER_SOCKET" -X "$1" "${data[@]}" "http://localhost/api/v1$2"
+}
+
+peer()
+{
+	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/$1" "${@:2}"
+}
+
+# reads FILE [CURL'S OPTION...] [QUERY]: the stream of events into a file, from when it has begun.
+reads()
+{
+	local file=$1 query=
+
+	shift
+	[[ ${*: -1} != \?* ]] || { query=${*: -1} && set -- "${@:1:$#-1}"; }
+	curl -q -sS -N --unix-socket "$MUSTER_SOCKET" "$@" "http://localhost/api/v1/events$query" >"$dir/$file" 2>&1 3>&- &
+	readers+=($!)
+	eventually grep -q '^retry:' "$dir/$file"
+}
+
+has() # FILE TEXT
+{
+	grep -qF -- "$2" "$dir/$1"
+}
+
+# As many events with that in their data.
+events_with() # FILE TEXT
+{
+	grep '^data:' "$dir/$1" | grep -cF -- "$2" || true
+}
+
+has_events() # FILE TEXT COUNT
+{
+	(($(events_with "$1" "$2") >= $3))
+}
+
+token_id()
+{
+	api POST /tokens '{"uses":null,"expires":"1h"}' | tee "$dir/token" | jq -r .id
+}
+
+@test "a token that is made, used and revoked is told of, and the audit with it" {
+	reads out
+	id=$(token_id)
+	eventually has out "{\"topic\":\"tokens\",\"id\":\"$id\"}"
+	eventually has out '{"topic":"audit","id":null}'
+	run -0 peer a enrol "$(jq -r .token "$dir/token")"
+	client=$(cat "$dir/a/id")
+	eventually has out "{\"topic\":\"clients\",\"id\":\"$client\"}"
+	run -0 peer a hello
+	eventually has out "{\"topic\":\"status\",\"id\":\"$client\"}"
+	api POST "/clients/$client/labels" '{"set":["a=b"]}' >/dev/null
+	eventually has_events out '"clients"' 2
+	api POST /configs '{"name":"motd","selector":"*","content":""}' >/dev/null
+	eventually has out '{"topic":"configs","id":"motd"}'
+}
+
+@test "what is refused or changes nothing is not told of" {
+	id=$(token_id)
+	reads out '?topics=clients,configs,tokens'
+	run ! api POST /configs '{"name":"../x","selector":"*","content":""}'
+	run ! api POST /tokens/t-none/revoke '{}'
+	run ! api POST /tokens '{"uses":0}'
+	api GET /tokens >/dev/null
+	api POST "/tokens/$id/revoke" '{}' >/dev/null
+	eventually has out '"tokens"'
+	assert_equal "$(events_with out topic)" 1
+}
+
+@test "a heartbeat is no event" {
+	token_id >/dev/null
+	run -0 peer a enrol "$(jq -r .token "$dir/token")"
+	reads out
+	run -0 peer a hello hello hello hello
+	eventually has out '"status"'
+	id=$(token_id)
+	eventually has out "\"$id\""
+	# It has come and gone.
+	run events_with out '"status"'
+	((output <= 2))
+	assert_equal "$(events_with out '"clients"')" 0
+}
+
+@test "many machines that come back are a few events" {
+	token_id >/dev/null
+	run -0 peer many --count 300 --parallel 50 enrol "$(jq -r .token "$dir/token")"
+	reads out '?topics=status'
+	run -0 peer many --count 300 --parallel 300 hello
+	eventually has out '{"topic":"status","id":null}'
+	run events_with out topic
+	((output < 300))
+}
+
+@test "only the topics that are asked for come" {
+	reads out '?topics=configs'
+	token_id
+	api POST /configs '{"name":"motd","selector":"*","content":""}' >/dev/null
+	eventually has out '"configs"'
+	assert_equal "$(events_with out topic)" 1
+	for query in topics=nothing topics= "topics=clients," topics=,clients 'topics=clients%20' topic=clients; do
+		run -22 api GET "/events?$query"
+	done
+}
+
+@test "who comes back gets what was missed, once and in order" {
+	reads first
+	one=$(token_id)
+	eventually has first "\"$one\""
+	last=$(grep -B 2 "\"$one\"" "$dir/first" | sed -n 's/^id: //p')
+	kill "${readers[0]}"
+	two=$(token_id)
+	three=$(token_id)
+	reads again -H "Last-Event-ID: $last" '?topics=tokens'
+	four=$(token_id)
+	eventually has again "\"$four\""
+	run sed -n 's/^data:.*"id":"\(.*\)"}$/\1/p' "$dir/again"
+	assert_output "$two
+$three
+$four"
+	run ! grep reset "$dir/again"
+}
+
+@test "who was away too long, or comes from another server's time, is told to read all again" {
+	reads first
+	id=$(token_id)
+	eventually has first "\"$id\""
+	last=$(sed -n 's/^id: //p' "$dir/first" | tail -n 1)
+	epoch=${last%-*}
+	for wrong in 0000000000000000-1 "$epoch-99999" "$epoch-" "$epoch" "$epoch-1x" nonsense "$epoch-18446744073709551617"; do
+		reads again -H "Last-Event-ID: $wrong"
+		eventually has again 'event: reset'
+	done
+	server_stops
+	server_starts
+	reads again -H "Last-Event-ID: $last"
+	eventually has again 'event: reset'
+}
+
+@test "there is a bound to the streams, and room again when one ends" {
+	for i in {1..50}; do
+		reads "out$i"
+	done
+	run -22 api GET /events
+	assert_output --partial '"code":"too-many-streams"'
+	api GET /status >/dev/null
+	kill "${readers[0]}"
+	eventually stream_begins
+	id=$(token_id)
+	for i in {2..50}; do
+		eventually has "out$i" "\"$id\""
+	done
+}
+
+stream_begins()
+{
+	curl -q -sS -N --unix-socket "$MUSTER_SOCKET" --max-time 1 "http://localhost/api/v1/events" 2>/dev/null | grep -q '^retry:'
+}
+
+@test "a stream is asked for by its head without being one" {
+	run -0 curl -q -sS -I --max-time 10 --unix-socket "$MUSTER_SOCKET" http://localhost/api/v1/events
+	assert_output --partial 'Content-Type: text/event-stream'
+	assert_output --partial '200 OK'
+	token_id
+	api GET /status >/dev/null
+}
+
+# secret_for ROLE [OPTION...]: sets secret and secret_id.
+secret_for()
+{
+	read -r secret secret_id < <(musterctl --json api-token create --role "$1" "${@:2}" "$1" | jq -r '"\(.secret) \(.id)"')
+}
+
+# follows FILE SECRET: over HTTP.
+follows()
+{
+	curl -q -sS -N -H "Authorization: Bearer $2" "$dashboard/api/v1/events" >"$dir/$1" 2>&1 3>&- &
+	readers+=($!)
+	eventually grep -q '^retry:' "$dir/$1"
+}
+
+gone()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+
+@test "over HTTP it is for those who may see everything, and ends when they may no more" {
+	for header in 'X-Nothing: 1' 'Authorization: Bearer mst_nonsense'; do
+		run curl -q -sS -o /dev/null -w '%{http_code}' -H "$header" "$dashboard/api/v1/events"
+		assert_output 401
+	done
+	secret_for viewer --scope role=web
+	run curl -q -sS -o /dev/null -w '%{http_code}' -H "Authorization: Bearer $secret" "$dashboard/api/v1/events"
+	assert_output 403
+	secret_for administrator
+	follows administrator "$secret"
+	secret_for viewer
+	follows viewer "$secret"
+	id=$(token_id)
+	eventually has viewer "\"$id\""
+	musterctl api-token revoke "$secret_id"
+	eventually gone "${readers[1]}"
+	eventually has administrator '"access"'
+	id=$(token_id)
+	eventually has administrator "\"$id\""
+	run ! grep -e '"access"' -e "\"$id\"" "$dir/viewer"
+}
+
+@test "musterctl events tells them line by line, until the server ends" {
+	musterctl events --topic tokens --topic configs >"$dir/out" 2>"$dir/err" 3>&- &
+	readers+=($!)
+	musterctl --json events >"$dir/json" 2>/dev/null 3>&- &
+	readers+=($!)
+	eventually told out 'tokens '
+	eventually told json '"tokens"'
+	run grep -E "^[0-9:]{8}  tokens    $(tail -n 1 "$dir/ids")\$" "$dir/out"
+	assert_success
+	run ! grep audit "$dir/out"
+	run -0 jq -r .topic "$dir/json"
+	assert_line audit
+	server_stops
+	run -3 wait "${readers[0]}"
+	assert_equal "$(cat "$dir/err")" "musterctl: muster-server has ended the stream"
+	run -2 musterctl events more
+	run -3 musterctl events
+}
+
+# Makes tokens until one is told of: the program has to begin.
+told()
+{
+	token_id >>"$dir/ids"
+	sleep 0.2
+	has "$1" "$2"
+}
+
+@test "musterctl events tells of a topic that is none" {
+	run -2 musterctl events --topic nothing
+	assert_output "musterctl: parameter 'topics': there is no topic 'nothing'"
+}
