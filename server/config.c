@@ -109,6 +109,15 @@ static const char *parse_outlet(const struct key *k, const char *value, struct c
 	return parse_path(k, value, c);
 }
 
+static const char *parse_monitor(const struct key *k, const char *value, struct config *c)
+{
+	(void)k;
+	c->monitor = (struct listen_address){};
+	if (strcmp(value, "none") == 0 || config_parse_listen(value, &c->monitor) == 0)
+		return NULL;
+	return "not an address and port, as 127.0.0.1:9443, nor none";
+}
+
 static const char *parse_dashboard(const struct key *k, const char *value, struct config *c)
 {
 	(void)k;
@@ -157,6 +166,7 @@ static const struct key keys[] = {
 	{ "messages", "OutletFile", parse_outlet, FIELD(outlet_file), 0, OUTLET_SIZE, false },
 	{ "messages", "OutletCommand", parse_outlet, FIELD(outlet_command), 0, OUTLET_SIZE, false },
 	{ "dashboard", "Listen", parse_dashboard, 0, 0, 0, false },
+	{ "dashboard", "MetricsListen", parse_monitor, 0, 0, 0, false },
 	{ "dashboard", "Host", parse_host, 0, 0, 0, true },
 };
 

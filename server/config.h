@@ -52,6 +52,7 @@ struct config {
 	/* [dashboard] */
 	struct listen_address dashboard; /* len 0: none */
 	bool dashboard_given;
+	struct listen_address monitor; /* MetricsListen=; len 0: none */
 	size_t host_count;
 	char hosts[HOSTS_MAX][CONFIG_HOST_SIZE]; /* in lower case, without port */
 };

@@ -195,6 +195,11 @@ struct listener *listener_free(struct listener *l)
 	return NULL;
 }
 
+bool listener_is_open(const struct server *s)
+{
+	return s->listeners != NULL && s->listeners->count > 0;
+}
+
 uint32_t listener_connections(const struct server *s)
 {
 	return s->listeners != NULL ? s->listeners->connections : 0;

@@ -7,6 +7,8 @@
 #ifndef MUSTER_LISTENER_H
 #define MUSTER_LISTENER_H
 
+#include <stdbool.h>
+
 #include "lib/base.h"
 
 struct server;
@@ -22,6 +24,7 @@ struct listener *listener_free(struct listener *l);
 struct source;
 void listener_left(struct server *s, const struct source *source);
 
+bool listener_is_open(const struct server *s);
 uint32_t listener_connections(const struct server *s); /* open now */
 
 #endif

@@ -11,6 +11,7 @@
 #include "admin/control.h"
 #include "admin/dashboard.h"
 #include "admin/events.h"
+#include "admin/monitor.h"
 #include "agent.h"
 #include "beats.h"
 #include "changes.h"
@@ -110,7 +111,11 @@ static void keep_fixed(const struct config *old, struct config *new)
 		memcmp(&old->dashboard, &new->dashboard, sizeof(old->dashboard)) != 0)
 		log_warning("Listen= of [dashboard] has changed: that takes a restart");
 	new->listen_count = old->listen_count;
+	if (old->monitor.len != new->monitor.len ||
+		memcmp(&old->monitor, &new->monitor, sizeof(old->monitor)) != 0)
+		log_warning("MetricsListen= has changed: that takes a restart");
 	new->dashboard = old->dashboard;
+	new->monitor = old->monitor;
 	memcpy(new->listen, old->listen, sizeof(old->listen));
 	strcpy(new->state, old->state);
 	strcpy(new->control, old->control);
@@ -285,6 +290,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = dashboard_start(s);
 	if (r >= 0)
+		r = monitor_start(s);
+	if (r >= 0)
 		r = messages_start(s);
 	if (r >= 0)
 		r = outlet_start(s);
@@ -296,6 +303,7 @@ static void stop(struct server *s)
 {
 	listener_stop(s);
 	dashboard_stop(s);
+	monitor_stop(s);
 	events_stop(s);
 	control_stop(s);
 	outlet_stop(s);

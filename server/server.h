@@ -14,6 +14,7 @@
 #include "store/store.h"
 #include "turn.h"
 
+struct monitor;   /* admin/monitor.h: a listener for metrics */
 struct events;    /* admin/events.h: changes as Server-Sent Events */
 struct changes;   /* changes.h: who is told of what happens */
 struct channels;  /* channel.h: the connected machines */
@@ -37,6 +38,7 @@ struct server {
 	struct turn *turn;
 	struct changes *changes; /* NULL: nobody is told */
 	struct events *events;
+	struct monitor *monitor;
 	SSL_CTX *tls;
 	struct channels *channels;
 	struct guesses *guesses;

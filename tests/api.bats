@@ -81,6 +81,9 @@ has_message()
 	jq -e '.openapi == "3.1.0"' <<<"$output"
 	asks 200 GET '/events?topics=clients,status'
 	is_refused 400 bad-parameter GET '/events?topics=weather'
+	asks 200 GET /metrics
+	asks 200 GET /healthz
+	asks 200 GET /readyz
 	asks 200 POST /installer '{}'
 	asks 200 POST /installer '{"embed":true}'
 	asks 201 POST /tokens '{"labels":["a=1"],"uses":null,"expires":"never","note":"n\u00e4chste","approve":true}'

@@ -101,6 +101,9 @@ bool api_route(size_t i, const char **ret_method, const char **ret_path) must_us
 /* The handlers, by their routes. */
 void api_description(struct api_call *c);
 void api_events(struct api_call *c);
+void api_metrics(struct api_call *c);
+void api_health(struct api_call *c);
+void api_ready(struct api_call *c);
 void api_status_show(struct api_call *c);
 void api_token_create(struct api_call *c);
 void api_token_list(struct api_call *c);

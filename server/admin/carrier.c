@@ -198,6 +198,15 @@ static void on_release(struct held *h, bool committed)
 	watch_or_end(c);
 }
 
+/* "HTTP/1.1 200 ..." */
+static void count_answer(struct carrier *c)
+{
+	unsigned hundreds = c->out.len > 9 ? c->out.data[9] - (unsigned)'0' : 0;
+
+	if (hundreds < METRICS_STATUSES)
+		c->door->server->metrics.answers[hundreds]++;
+}
+
 /* The answer is in out: it leaves when the turn has committed. */
 static int answered(struct carrier *c)
 {
@@ -206,6 +215,7 @@ static int answered(struct carrier *c)
 
 	if (r < 0)
 		return r;
+	count_answer(c);
 	if (q->method == HTTP_METHOD_HEAD) {
 		cut_body(&c->out);
 		c->last |= c->stream;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "dashboard.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -12,9 +11,9 @@
 #include "answer.h"
 #include "hosts.h"
 #include "pages.h"
+#include "tcp.h"
 
 #define CONNECTIONS_MAX 512
-#define BACKLOG         128
 
 struct dashboard {
 	struct door door;
@@ -45,7 +44,15 @@ static bool is_plain(const char *path)
 /* In any case of its letters: /API is no page, it is nothing. */
 static bool is_api(const char *path)
 {
-	return strncasecmp(path, "/api", 4) == 0 && (path[4] == '/' || path[4] == '\0');
+	static const char *const roots[] = { "/api", "/metrics", "/healthz", "/readyz" };
+
+	for (size_t i = 0; i < COUNT(roots); i++) {
+		size_t len = strlen(roots[i]);
+
+		if (strncasecmp(path, roots[i], len) == 0 && (path[len] == '/' || !path[len]))
+			return true;
+	}
+	return false;
 }
 
 void dashboard_answer(struct api_call *c, const struct visitor *v, const struct source *local)
@@ -121,45 +128,9 @@ void dashboard_address(const struct server *s, char ret[static DASHBOARD_TEXT])
 	snprintf(ret, DASHBOARD_TEXT, "%s", s->dashboard ? s->dashboard->address : "");
 }
 
-static void address_text(int fd, char ret[static DASHBOARD_TEXT])
-{
-	struct sockaddr_storage own = {};
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&own;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&own;
-	socklen_t len = sizeof(own);
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	getsockname(fd, (struct sockaddr *)&own, &len);
-	if (own.ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-		snprintf(ret, DASHBOARD_TEXT, "[%s]:%u", host, ntohs(v6->sin6_port));
-	} else {
-		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-		snprintf(ret, DASHBOARD_TEXT, "%s:%u", host, ntohs(v4->sin_port));
-	}
-}
-
-static int listening_socket(const struct listen_address *a, int *ret)
-{
-	static const int one = 1, zero = 0;
-	scoped(closep) int fd =
-		socket(a->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (a->address.ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	if (bind(fd, (const struct sockaddr *)&a->address, a->len) < 0 || listen(fd, BACKLOG) < 0)
-		return -errno;
-	*ret = fd;
-	fd = -1;
-	return 0;
-}
-
 static int open_door(struct server *s, struct dashboard *d)
 {
-	int fd = -1, r = listening_socket(&s->config.dashboard, &fd);
+	int fd = -1, r = tcp_listen(&s->config.dashboard, &fd);
 
 	if (r == -EADDRINUSE && !s->config.dashboard_given) {
 		log_warning("there is no dashboard: its default address, 127.0.0.1:8080, is taken; "
@@ -168,7 +139,7 @@ static int open_door(struct server *s, struct dashboard *d)
 	}
 	if (r < 0)
 		return r;
-	address_text(fd, d->address);
+	tcp_address(fd, d->address);
 	r = door_open(&d->door, fd);
 	if (r == 0)
 		log_info("the dashboard is at http://%s", d->address);

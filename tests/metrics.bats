@@ -1,0 +1,199 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# What watches the server: /metrics, /healthz and /readyz, on all three doors.
+
+bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
+
+setup()
+{
+	BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
+	dir=$BATS_TEST_TMPDIR
+	export MUSTER_SOCKET=$dir/control.sock TERM=dumb
+	PATH=$BUILD:$PATH
+	server=
+	cat >"$dir/conf" <<-END
+		[server]
+		Listen=127.0.0.1:0
+		State=$dir/state
+		Control=$MUSTER_SOCKET
+		Clients=$BUILD/clients
+		Name=localhost:1
+		[dashboard]
+		Listen=127.0.0.1:0
+		MetricsListen=127.0.0.1:0
+	END
+}
+
+teardown()
+{
+	server_stops
+}
+
+server_starts()
+{
+	"$BUILD/muster-server" --config "$dir/conf" >>"$dir/log" 2>&1 3>&- &
+	server=$!
+	eventually musterctl status >"$dir/status" 2>&1
+	port=$(api GET /api/v1/status | jq -r '.listen[0]' | sed 's/.*://')
+	server_key=$(api GET /api/v1/status | jq -r .server_key)
+	dashboard=$(sed -n 's/.*the dashboard is at //p' "$dir/log" | tail -n 1)
+	monitor=$(sed -n 's|.*metrics are at \(.*\)/metrics|\1|p' "$dir/log" | tail -n 1)
+}
+
+server_stops()
+{
+	[[ -n $server ]] || return 0
+	kill "$server" 2>/dev/null || true
+	wait "$server" 2>/dev/null || true
+	server=
+}
+
+eventually()
+{
+	local deadline=$((SECONDS + 10))
+
+	until "$@"; do
+		((SECONDS < deadline)) || return
+		sleep 0.02
+	done
+}
+
+api()
+{
+	local data=()
+
+	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
+	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$MUSTER_SOCKET" -X "$1" "${data[@]}" "http://localhost$2"
+}
+
+peer()
+{
+	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/$1" "${@:2}"
+}
+
+metrics()
+{
+	api GET /metrics | "$BATS_TEST_DIRNAME/helpers/exposition" >"$dir/samples"
+}
+
+# value SAMPLE: as in "muster_clients{state=enrolled}".
+value()
+{
+	metrics
+	grep -F "$1 " "$dir/samples" | sed 's/.* //'
+}
+
+shows() # SAMPLE VALUE
+{
+	[[ $(value "$1") == "$2" ]]
+}
+
+status_of()
+{
+	curl -q -sS -o "$dir/body" -w '%{http_code}' --max-time 20 "$@"
+}
+
+@test "what is told is Prometheus' format, well named and complete" {
+	local name
+
+	server_starts
+	run metrics
+	assert_success
+	api GET /metrics >"$dir/text"
+	while read -r name; do
+		grep -qx "\.It Sy $name" "$BATS_TEST_DIRNAME/../man/muster-api.7" || fail "muster-api(7) doesn't tell of $name"
+	done < <(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$dir/text")
+	while read -r name; do
+		[[ $name == muster_outlet_waiting ]] || grep -q "^# TYPE $name " "$dir/text" || fail "muster-api(7) tells of $name"
+	done < <(sed -n 's/^\.It Sy \(\(muster\|process\)_[a-z_]*\)$/\1/p' "$BATS_TEST_DIRNAME/../man/muster-api.7")
+	run curl -q -sS -D - -o /dev/null "$monitor/metrics"
+	assert_output --partial 'Content-Type: text/plain; version=0.0.4; charset=utf-8'
+}
+
+@test "machines, packets, refusals, handshakes and turns are counted" {
+	server_starts
+	token=$(musterctl token create --uses 2 2>/dev/null)
+	run -0 peer a enrol "$token" hello
+	run -0 peer b enrol "$token"
+	run -1 peer c ask "$token"
+	run -1 peer c ask 0123456789abcdef
+	assert_equal "$(value 'muster_clients{state=enrolled}')" 2
+	assert_equal "$(value 'muster_enrolments_total{result=granted}')" 2
+	assert_equal "$(value 'muster_packets_total{direction=received,op=ENROL}')" 2
+	assert_equal "$(value 'muster_packets_total{direction=received,op=TOKEN}')" 2
+	assert_equal "$(value 'muster_packets_total{direction=received,op=HELLO}')" 1
+	assert_equal "$(value 'muster_packets_total{direction=sent,op=NACK}')" 2
+	assert_equal "$(value 'muster_refusals_total{reason=token used up}')" 1
+	assert_equal "$(value 'muster_refusals_total{reason=token unknown}')" 1
+	(($(value 'muster_handshakes_total{result=done}') >= 5))
+	(($(value 'muster_turns_total{result=committed}') >= 3))
+	assert_equal "$(value muster_tokens_live)" 0
+	eventually shows muster_clients_connected 0
+	eventually shows muster_connections 0
+	(($(value process_open_fds) > 5))
+	api GET /api/v1/nothing || true
+	assert_equal "$(value 'muster_api_answers_total{status=4xx}')" 1
+}
+
+@test "handshakes that fail and packets that are none are counted apart" {
+	server_starts
+	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 10 socat -t 5 - "TCP:127.0.0.1:$port" || true
+	eventually shows 'muster_handshakes_total{result=failed}' 1
+	peer a connect raw ffff closed || true
+	eventually shows muster_channel_breaches_total 1
+	# What somebody outside makes up is no series of its own.
+	run ! grep -i unknown_op "$dir/samples"
+}
+
+@test "a configuration's answers and the streams of events are counted" {
+	server_starts
+	curl -q -sS -N --unix-socket "$MUSTER_SOCKET" http://localhost/api/v1/events >/dev/null 2>&1 3>&- &
+	reader=$!
+	eventually shows muster_event_streams 1
+	kill "$reader"
+	eventually shows muster_event_streams 0
+}
+
+@test "on its own listener nobody is asked who he is, and nothing else is there" {
+	server_starts
+	for path in /metrics /healthz /readyz; do
+		assert_equal "$(status_of "$monitor$path")" 200
+		assert_equal "$(status_of -H 'Host: whatever' "$monitor$path")" 200
+		assert_equal "$(status_of -X POST "$monitor$path")" 405
+	done
+	for path in / /api/v1/status /api/v1/openapi.json /api/v1/tokens /metrics/ //metrics /%6detrics '/metrics;x' /METRICS \
+		/index.html; do
+		assert_equal "$(status_of --path-as-is "$monitor$path")" 404
+	done
+	assert_equal "$(status_of "$monitor/metrics?x=1")" 400
+}
+
+@test "on the dashboard's port metrics are for viewers, health for all" {
+	server_starts
+	assert_equal "$(status_of "$dashboard/metrics")" 401
+	assert_equal "$(status_of -H 'Authorization: Bearer mst_no' "$dashboard/metrics")" 401
+	secret=$(musterctl --json api-token create --role viewer prometheus | jq -r .secret)
+	assert_equal "$(status_of -H "Authorization: Bearer $secret" "$dashboard/metrics")" 200
+	"$BATS_TEST_DIRNAME/helpers/exposition" <"$dir/body" >/dev/null
+	secret=$(musterctl --json api-token create --role viewer --scope role=web some | jq -r .secret)
+	assert_equal "$(status_of -H "Authorization: Bearer $secret" "$dashboard/metrics")" 403
+	for path in /healthz /readyz; do
+		assert_equal "$(status_of "$dashboard$path")" 200
+		assert_equal "$(status_of -H 'Host: rebound.example' "$dashboard$path")" 403
+	done
+}
+
+@test "without MetricsListen= there is no such listener, and a mistake in it is told" {
+	sed -i '/^MetricsListen/d' "$dir/conf"
+	server_starts
+	run ! grep 'metrics are at' "$dir/log"
+	server_stops
+	echo 'MetricsListen=nowhere' >>"$dir/conf"
+	run -1 "$BUILD/muster-server" --config "$dir/conf" --check
+	assert_output --partial 'MetricsListen=nowhere: not an address and port'
+	sed -i 's/nowhere/none/' "$dir/conf"
+	run -0 "$BUILD/muster-server" --config "$dir/conf" --check
+}
