@@ -9,10 +9,13 @@ import { place } from "./shell.js";
 import { failure } from "./ui.js";
 
 const PAGES = [
+	["/", { title: "Overview", nav: "/", load: () => import("./page-overview.js") }],
 	["/login", { title: "Log in", bare: true, load: () => import("./page-login.js") }],
 	["/tokens", { title: "Tokens", nav: "/tokens", load: () => import("./page-tokens.js") }],
 	["/tokens/new", { title: "Make a token", nav: "/tokens", role: "operator", load: () => import("./page-token-new.js") }],
 	["/tokens/:id", { title: "Token", nav: "/tokens", load: () => import("./page-token.js") }],
+	["/settings", { title: "Settings", nav: "/settings", load: () => import("./page-settings.js") }],
+	["/settings/:part", { title: "Settings", nav: "/settings", load: () => import("./page-settings.js") }],
 ];
 
 function toLogin() {
@@ -23,16 +26,19 @@ function toLogin() {
 		location.assign(here === "/" ? "/login" : `/login?to=${encodeURIComponent(here)}`);
 }
 
+// At the login nobody is asked who they are: the answer would be an error in the browser's console.
 async function begin() {
-	try {
-		await load();
-	} catch (error) {
-		fill(document.body, h("main", { class: "bare" }, failure(error, () => location.reload())));
-		return;
-	}
-	if (!session() && location.pathname !== "/login") {
-		toLogin();
-		return;
+	if (location.pathname !== "/login") {
+		try {
+			await load();
+		} catch (error) {
+			fill(document.body, h("main", { class: "bare" }, failure(error, () => location.reload())));
+			return;
+		}
+		if (!session()) {
+			toLogin();
+			return;
+		}
 	}
 	for (const [pattern, route] of PAGES)
 		add(pattern, route);

@@ -4,7 +4,7 @@
 import { h } from "./dom.js";
 import { mark } from "./icons.js";
 import { form, password, text } from "./form.js";
-import { login, session } from "./session.js";
+import { login } from "./session.js";
 
 // A path of the dashboard's, nothing else: "//host" would lead away, and so would "/\host".
 export function destination(query) {
@@ -18,10 +18,6 @@ export async function page(view) {
 	const name = text("name", "Name", { required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false", autofocus: true });
 	const secret = password("password", "Password", { required: true, autocomplete: "current-password" });
 
-	if (session()) {
-		location.replace(to);
-		return null;
-	}
 	requestAnimationFrame(() => name.input.focus());
 	return h("div", { class: "login" },
 		h("div", { class: "login-brand" }, mark(), h("h1", "muster")),

@@ -17,7 +17,7 @@ export function stateBadge(token) {
 }
 
 export function usesText(token) {
-	return token.uses === null ? `${number(token.used)} of unlimited` : `${number(token.used)} of ${number(token.uses)}`;
+	return token.uses === null ? `${number(token.used)}, no limit` : `${number(token.used)} of ${number(token.uses)}`;
 }
 
 export function expiry(token) {
