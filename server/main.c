@@ -18,6 +18,7 @@
 #include "channel.h"
 #include "configs.h"
 #include "enrol.h"
+#include "ephemeral.h"
 #include "guesses.h"
 #include "lib/secret.h"
 #include "listener.h"
@@ -294,6 +295,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = messages_start(s);
 	if (r >= 0)
+		r = ephemeral_start(s);
+	if (r >= 0)
 		r = outlet_start(s);
 	return r;
 }
@@ -307,6 +310,7 @@ static void stop(struct server *s)
 	events_stop(s);
 	control_stop(s);
 	outlet_stop(s);
+	ephemeral_stop(s);
 	messages_stop(s);
 	s->turn = turn_free(s->turn);
 	streams_end(s);

@@ -46,8 +46,10 @@ struct server {
 	struct control *control;
 	struct dashboard *dashboard; /* NULL: none */
 	struct outlet *outlet;
-	sd_event_source *message_timer; /* messages.h: for what has become too old */
-	struct listener *listeners;     /* listener.h */
+	sd_event_source *message_timer;   /* messages.h: for what has become too old */
+	bool ephemeral_tended;            /* since the start */
+	sd_event_source *ephemeral_timer; /* ephemeral.h */
+	struct listener *listeners;       /* listener.h */
 	struct deadlines *deadlines;
 	struct poller *poller;
 	struct beats *beats;

@@ -13,6 +13,7 @@ setup_file()
 	machine_boot web bookworm-curl &
 	machine_boot db trixie-none &
 	wait
+	enrolled web
 }
 
 setup()
@@ -67,7 +68,6 @@ installed_anew()
 @test "a machine that was installed anew takes the place of what it was" {
 	local old new
 
-	enrolled web
 	old=$(client_of web)
 	installed_anew web
 	enrolled web
@@ -136,4 +136,72 @@ installed_anew()
 	run -0 server_log
 	assert_output --partial "is not replaced by $other: they have the same machine-id"
 	uninstalls db
+}
+
+### Ephemeral machines
+
+# As if nothing had been heard of the client for so many seconds, by a server that was there.
+silent_for() # ID SECONDS
+{
+	sqlite3 -cmd '.timeout 5000' "$server/state/muster.db" "UPDATE client SET last_hello = last_hello - $2,
+		enrolled = enrolled - $2, state_since = 0, counted = 0 WHERE hex(id) = upper('$1')"
+}
+
+@test "an ephemeral machine is removed after its time offline, and not while it is connected" {
+	local id other
+
+	token=$(musterctl token create --label role=db --ephemeral 12h 2>/dev/null)
+	program_to db
+	enrols_by_hand db
+	id=$(client_of db)
+	other=$(client_of web)
+	assert_equal "$(fact "$id" .ephemeral)" 43200
+	assert_equal "$(fact "$other" .ephemeral)" null
+	run -0 musterctl client show "$id"
+	assert_line --regexp '^Ephemeral +removed after 12 h 0 min offline$'
+	run -0 musterctl token list
+	assert_line --regexp ' no +12 h 0 min +role=db'
+	run -0 musterctl token show "$(fact "$id" .token)"
+	assert_line --regexp '^Ephemeral +its machines are removed after 12 h 0 min offline$'
+	# Days after the server's end it is still there.
+	server_stops
+	on db systemctl stop muster-agent
+	# shellcheck disable=SC2046
+	server_starts $(clock_shifted +9d)
+	in_time fact_is "$other" .connected true
+	assert_equal "$(fact "$id" .state)" enrolled
+	silent_for "$id" 43300
+	silent_for "$other" 43300
+	gone_from_list()
+	{
+		! api GET "/clients/$id" >/dev/null 2>&1
+	}
+	in_time gone_from_list || in_time gone_from_list
+	audited client.remove "$id" server
+	run -0 server_log
+	assert_output --partial "db ($id) is removed: ephemeral, and offline for 43200 s"
+	assert_equal "$(fact "$other" .state)" enrolled
+	# Back again it learns that, for ever.
+	on db systemctl start muster-agent || true
+	in_time removed_there
+	server_restarts
+}
+
+removed_there()
+{
+	[[ $(on db systemctl show -p ExecMainStatus -p StatusText muster-agent) == *77*ephemeral* ||
+		$(on db systemctl show -p ExecMainStatus -p StatusText muster-agent) == *ephemeral*77* ]]
+}
+
+@test "how long an ephemeral machine may be offline is checked" {
+	run -2 musterctl token create --ephemeral soon
+	assert_output --partial "--ephemeral: 'soon' is not a duration"
+	for wrong in 59s 100000000w 0s -1h ''; do
+		run -2 musterctl token create --ephemeral "$wrong"
+	done
+	for wrong in 59 -1 1.5 '"12h"' true 315360001 1e3; do
+		run -22 api POST /tokens "{\"ephemeral\": $wrong}"
+		assert_output --partial "'ephemeral'"
+	done
+	run -0 api POST /tokens '{"ephemeral": null}'
 }

@@ -112,7 +112,7 @@ new_token()
 	new_token --uses unlimited --expires never --label site=bonn
 	run musterctl token list
 	assert_success
-	assert_line --index 0 --regexp '^ID +STATE +USED +EXPIRES +CREATED +BY +LABELS +NOTE$'
+	assert_line --index 0 --regexp '^ID +STATE +USED +EXPIRES +CREATED +BY +APPROVE +EPHEMERAL +LABELS +NOTE$'
 	assert_line --regexp '^t-[a-z0-9]{10} +live +0 of 1 +in 24 h +.*uid:[0-9]+.* +first$'
 	assert_line --regexp "^$id +live +0 of unlimited +never +.* +site=bonn\$"
 	refute_output --partial "$token"

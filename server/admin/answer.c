@@ -328,6 +328,11 @@ json_t *value_time(uint64_t at)
 	return json_string(text);
 }
 
+json_t *value_seconds(uint32_t n)
+{
+	return n > 0 ? json_integer(n) : json_null();
+}
+
 json_t *value_said(const char *text)
 {
 	scoped(freep) char *clean = text_escape(text, strlen(text));

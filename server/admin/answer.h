@@ -65,6 +65,7 @@ bool read_labels_drop(struct api_call *c, const char *field, struct labels *l) m
 /* ---- values; NULL: no memory */
 
 json_t *value_time(uint64_t time);    /* 0: null */
+json_t *value_seconds(uint32_t n);    /* 0: null */
 json_t *value_said(const char *text); /* of a machine or a person: escaped if not printable */
 json_t *value_said_or_null(const char *text);
 json_t *value_hex(const uint8_t *data, size_t len);

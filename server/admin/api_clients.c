@@ -29,7 +29,7 @@ json_t *client_object(const struct server *s, const struct client_record *r)
 	identity_public_to_text(r->identity, key);
 	pin_format(r->tls_pin, pin);
 	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
-			 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o}",
+			 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o}",
 		"id", value_hex(r->id, sizeof(r->id)), "hostname",
 		value_said_or_null(r->facts.hostname), "labels", value_labels(&r->labels), "state",
 		client_state_name(r->state), "since", value_time(r->since ? r->since : r->enrolled),
@@ -41,7 +41,8 @@ json_t *client_object(const struct server *s, const struct client_record *r)
 		"uptime", uptime, "boot_id", boot_id(r), "machine",
 		value_hex(r->facts.machine, sizeof(r->facts.machine)), "key", key, "tls_pin", pin,
 		"replaces", value_said_or_null(r->link == LINK_REPLACES ? r->former : ""),
-		"replaced_by", value_said_or_null(r->successor));
+		"replaced_by", value_said_or_null(r->successor), "ephemeral",
+		value_seconds(r->ephemeral));
 }
 
 static json_t *reset_object(const struct reset_record *r)

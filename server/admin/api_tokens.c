@@ -14,12 +14,12 @@ static json_t *token_object(const struct token_record *t)
 {
 	json_t *uses = t->uses == UNLIMITED_USES ? json_null() : json_integer(t->uses);
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:b}", "id", t->id,
-		"state", token_state_name(t->state), "labels", value_labels(&t->labels), "uses",
-		uses, "used", (json_int_t)t->used, "expires", value_time(t->expires), "created",
-		value_time(t->created), "created_by", value_said(t->created_by), "note",
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "id",
+		t->id, "state", token_state_name(t->state), "labels", value_labels(&t->labels),
+		"uses", uses, "used", (json_int_t)t->used, "expires", value_time(t->expires),
+		"created", value_time(t->created), "created_by", value_said(t->created_by), "note",
 		value_said_or_null(t->note), "revoked", value_time(t->revoked), "approve",
-		t->approve);
+		t->approve, "ephemeral", value_seconds(t->ephemeral));
 }
 
 /* ---- making one */
@@ -40,10 +40,27 @@ static bool read_uses(struct api_call *c, uint32_t *ret)
 	return false;
 }
 
+static bool read_ephemeral(struct api_call *c, uint32_t *ret)
+{
+	json_t *value = json_object_get(c->body, "ephemeral");
+	json_int_t n = json_integer_value(value);
+
+	*ret = 0;
+	if (!value || json_is_null(value))
+		return true;
+	*ret = (uint32_t)n;
+	if (json_is_integer(value) && n >= EPHEMERAL_MIN && n <= EPHEMERAL_MAX)
+		return true;
+	answer_refuse(c, 400, "bad-field",
+		"field 'ephemeral' must be a whole number of seconds from %u to %u, or null",
+		EPHEMERAL_MIN, EPHEMERAL_MAX);
+	return false;
+}
+
 void api_token_create(struct api_call *c)
 {
 	static const char *const fields[] = { "labels", "uses", "expires", "note", "approve",
-		NULL };
+		"ephemeral", NULL };
 	struct token_spec spec = { .actor = c->actor };
 	struct token_record record;
 	uint8_t token[TOKEN_SIZE];
@@ -55,7 +72,8 @@ void api_token_create(struct api_call *c)
 		!read_labels(c, "labels", &spec.labels) || !read_uses(c, &spec.uses) ||
 		!read_expires(c, LIFE_DEFAULT, &spec.expires) ||
 		!read_string(c, "note", NOTE_SIZE, &spec.note) ||
-		!read_bool(c, "approve", &spec.approve) || !answer_may_write(c))
+		!read_bool(c, "approve", &spec.approve) || !read_ephemeral(c, &spec.ephemeral) ||
+		!answer_may_write(c))
 		return;
 	r = store_token_create(c->server->store, &spec, token, &record);
 	if (r < 0) {

@@ -125,6 +125,9 @@ static void print_client(struct ctl *c, json_t *client)
 	field(c, "Labels", labels ? labels : "");
 	field(c, "Enrolled", when_exactly(get(client, "enrolled"), time));
 	field(c, "Token", get(client, "token"));
+	if (json_is_integer(json_object_get(client, "ephemeral")))
+		fieldf(c, "Ephemeral", "removed after %s offline",
+			lasting(json_integer_value(json_object_get(client, "ephemeral")), time));
 	field(c, "Replaces", get(client, "replaces"));
 	field(c, "Replaced by", get(client, "replaced_by"));
 	field(c, "Last HELLO", *hello ? when_exactly(hello, time) : "never");

@@ -11,7 +11,7 @@
 static const struct command commands[] = {
 	{ "token", "create",
 		"[--label LABEL]... [--uses N|unlimited] [--expires WHEN] [--note TEXT]\n"
-		"                [--approve] [--installer [--embed]]",
+		"                [--approve] [--ephemeral TIME] [--installer [--embed]]",
 		"make a token, which is shown once", token_create },
 	{ "token", "list", "", "all tokens, the spent ones too", token_list },
 	{ "token", "show", "ID", "one token, and who used it", token_show },

@@ -29,6 +29,7 @@ static void uses_text(json_t *token, char *ret, size_t size)
 struct wishes {
 	json_t *labels;
 	const char *uses, *expires, *note;
+	const char *ephemeral;
 	bool approve, installer, embed;
 };
 
@@ -57,6 +58,15 @@ static json_t *order(const struct wishes *w, int *ret_code)
 		json_object_set_new(body, "note", json_string(w->note));
 	if (w->approve)
 		json_object_set_new(body, "approve", json_true());
+	if (w->ephemeral && text_duration(w->ephemeral, &uses) == 0)
+		json_object_set_new(body, "ephemeral", json_integer((json_int_t)uses));
+	else if (w->ephemeral) {
+		json_decref(body);
+		*ret_code = complain(CTL_USAGE,
+			"--ephemeral: '%s' is not a duration, as 90s, 15m, 12h or 7d",
+			w->ephemeral);
+		return NULL;
+	}
 	return body;
 }
 
@@ -119,6 +129,7 @@ int token_create(struct ctl *c, int argc, char **argv)
 		{ "uses", OPTION_VALUE, { .value = &w.uses } },
 		{ "expires", OPTION_VALUE, { .value = &w.expires } },
 		{ "note", OPTION_VALUE, { .value = &w.note } },
+		{ "ephemeral", OPTION_VALUE, { .value = &w.ephemeral } },
 		{ "approve", OPTION_FLAG, { .flag = &w.approve } },
 		{ "installer", OPTION_FLAG, { .flag = &w.installer } },
 		{ "embed", OPTION_FLAG, { .flag = &w.embed } },
@@ -137,6 +148,13 @@ int token_create(struct ctl *c, int argc, char **argv)
 
 /* ---- list */
 
+static const char *ephemeral_text(json_t *token, char ret[static WHEN_SIZE])
+{
+	json_t *seconds = json_object_get(token, "ephemeral");
+
+	return json_is_integer(seconds) ? lasting(json_integer_value(seconds), ret) : "no";
+}
+
 static void list_one(void *userdata, json_t *token)
 {
 	struct table *t = userdata;
@@ -152,6 +170,8 @@ static void list_one(void *userdata, json_t *token)
 	table_add(t, when(get(token, "expires"), "never", time), PAINT_NONE);
 	table_add(t, when(get(token, "created"), "", time), PAINT_NONE);
 	table_add(t, get(token, "created_by"), PAINT_NONE);
+	table_add(t, json_is_true(json_object_get(token, "approve")) ? "yes" : "no", PAINT_NONE);
+	table_add(t, ephemeral_text(token, time), PAINT_NONE);
 	table_add(t, labels ? labels : "", PAINT_NONE);
 	table_add(t, get(token, "note"), PAINT_NONE);
 }
@@ -159,7 +179,7 @@ static void list_one(void *userdata, json_t *token)
 int token_list(struct ctl *c, int argc, char **argv)
 {
 	static const char *const titles[] = { "ID", "STATE", "USED", "EXPIRES", "CREATED", "BY",
-		"LABELS", "NOTE" };
+		"APPROVE", "EPHEMERAL", "LABELS", "NOTE" };
 	scoped(table_endp) struct table t = { .titles = titles, .columns = COUNT(titles) };
 	int r = options_only(c, NULL, 0, argc, argv, 0);
 
@@ -186,6 +206,11 @@ static void print_token(struct ctl *c, json_t *token)
 	field(c, "Revoked", when_exactly(get(token, "revoked"), time));
 	field(c, "Created", when_exactly(get(token, "created"), time));
 	field(c, "By", get(token, "created_by"));
+	if (json_is_true(json_object_get(token, "approve")))
+		field(c, "Approve", "its machines wait until they are approved");
+	if (json_is_integer(json_object_get(token, "ephemeral")))
+		fieldf(c, "Ephemeral", "its machines are removed after %s offline",
+			ephemeral_text(token, time));
 	field(c, "Labels", labels ? labels : "");
 	field(c, "Note", get(token, "note"));
 }

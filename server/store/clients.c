@@ -7,9 +7,11 @@
 #include "internal.h"
 #include "lib/secret.h"
 
-static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
-				   ", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
-				   " $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $16)" };
+static const struct sql insert = {
+	"INSERT INTO client (" CLIENT_COLUMNS
+	", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
+	" $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $17, $16)"
+};
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
 static const struct sql by_identity = { "SELECT " CLIENT_COLUMNS
@@ -77,6 +79,7 @@ static int record(struct rows *rows, struct client_record *ret)
 		.enrolled = rows_integer(rows, 6),
 		.last_hello = rows_integer(rows, 7),
 		.uptime = rows_integer(rows, 8),
+		.ephemeral = (uint32_t)rows_integer(rows, 22),
 		.link = link <= LINK_REPLACES ? (enum client_link)link : LINK_NONE,
 	};
 	whole = rows_bytes(rows, 0, ret->id, sizeof(ret->id));
@@ -235,7 +238,7 @@ static int add(struct store *s, const struct enrol_request *e, const struct toke
 			value_text(f->kernel), value_text(f->arch), value_text(f->version),
 			value_bytes(f->machine, sizeof(f->machine)),
 			value_integer(t->approve ? CLIENT_PENDING : CLIENT_ENROLLED),
-			value_text(find)),
+			value_text(find), value_integer(t->ephemeral)),
 		NULL);
 }
 

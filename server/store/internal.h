@@ -38,7 +38,7 @@ int token_by_hash(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE],
 #define CLIENT_COLUMNS                                                                             \
 	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
 	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason,"       \
-	" link, former, successor"
+	" link, former, successor, ephemeral"
 /* The only row of a SELECT of these columns. -ENOENT, -ENOTUNIQ. */
 int client_one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct client_record *ret) must_use;

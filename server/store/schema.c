@@ -228,6 +228,14 @@ static const char *const steps[] = {
 	"  used {integer} NOT NULL DEFAULT 0,"
 	"  created_by TEXT NOT NULL"
 	") {strict};",
+
+	/* ephemeral: seconds, 0 for not. counted: its offline time counts from then on, if that is
+	 * later than its last HELLO. 'attended': until when a server was there to hear them. */
+	"ALTER TABLE token ADD COLUMN ephemeral {integer} NOT NULL DEFAULT 0;"
+	"ALTER TABLE client ADD COLUMN ephemeral {integer} NOT NULL DEFAULT 0;"
+	"ALTER TABLE client ADD COLUMN counted {integer} NOT NULL DEFAULT 0;"
+	"CREATE INDEX client_ephemeral ON client(last_hello) WHERE ephemeral > 0;"
+	"INSERT INTO meta (name, value) VALUES ('attended', 0);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

@@ -36,6 +36,9 @@ static const struct sql redate[] = {
 	{ "UPDATE api_token SET used = $1 WHERE used > $1" },
 	{ "UPDATE client SET enrolled = $1 WHERE enrolled > $1" },
 	{ "UPDATE client SET last_hello = $1 WHERE last_hello > $1" },
+	{ "UPDATE client SET state_since = $1 WHERE state_since > $1" },
+	{ "UPDATE client SET counted = $1 WHERE counted > $1" },
+	{ "UPDATE meta SET value = $1 WHERE name = 'attended' AND value > $1" },
 	{ "UPDATE message SET received = $1 WHERE received > $1" },
 };
 

@@ -55,9 +55,10 @@ struct token_record {
 	uint32_t uses; /* the limit, or UNLIMITED_USES */
 	uint32_t used;
 	uint64_t created;
-	uint64_t expires; /* 0: never */
-	uint64_t revoked; /* 0: not */
-	bool approve;     /* its machines wait for an administrator's approval */
+	uint64_t expires;   /* 0: never */
+	uint64_t revoked;   /* 0: not */
+	bool approve;       /* its machines wait for an administrator's approval */
+	uint32_t ephemeral; /* its machines are removed when offline so many seconds; 0: never */
 	enum token_state state;
 	char created_by[ACTOR_SIZE];
 	char note[NOTE_SIZE];
@@ -68,7 +69,8 @@ struct token_spec {
 	uint32_t uses;
 	uint64_t expires;
 	bool approve;
-	const char *note; /* NULL: none */
+	uint32_t ephemeral; /* seconds, 0: not */
+	const char *note;   /* NULL: none */
 	const char *actor;
 };
 
@@ -130,6 +132,7 @@ struct client_record {
 	uint8_t boot_id[16];
 	char address[ADDRESS_SIZE]; /* of the last connection */
 	struct facts facts;
+	uint32_t ephemeral; /* removed when offline so many seconds; 0: never */
 	enum client_link link;
 	char former[CLIENT_ID_TEXT_SIZE];    /* which client its machine was before, or "" */
 	char successor[CLIENT_ID_TEXT_SIZE]; /* which one its machine is now, or "" */
@@ -211,6 +214,26 @@ typedef int (*client_visitor)(void *userdata, const struct client_record *c);
 int store_client_each(struct store *s, const struct client_filter *filter, client_visitor visit,
 	void *userdata, char ret_next[CLIENT_ID_TEXT_SIZE]) must_use;
 int store_client_count(struct store *s, enum client_state state, uint64_t *ret) must_use;
+
+/* ---- ephemeral clients (store/ephemeral.c)
+ *
+ * A client's offline time is counted while a server was up to hear it: tending is called about
+ * every EPHEMERAL_TICK seconds, and what lies between two calls beyond that doesn't count. After
+ * the start (first) everybody has EPHEMERAL_GRACE left at least. */
+
+#define EPHEMERAL_MIN   60u
+#define EPHEMERAL_MAX   (10u * 365 * 86400)
+#define EPHEMERAL_TICK  60u
+#define EPHEMERAL_GRACE 600u
+#define EPHEMERAL_BATCH 50
+
+/* Writes, so inside a transaction. */
+int store_ephemeral_tend(struct store *s, bool first) must_use;
+bool store_ephemeral_any(struct store *s); /* also if that can't be told */
+/* Those whose time is over and of whom nothing was heard since idle seconds: EPHEMERAL_BATCH of
+ * them at most. */
+int store_ephemeral_due(struct store *s, uint64_t idle,
+	uint8_t ret[EPHEMERAL_BATCH][CLIENT_ID_SIZE], size_t *ret_count) must_use;
 
 /* ---- audit: a hash chain
  *

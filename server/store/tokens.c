@@ -8,11 +8,13 @@
 #include "lib/secret.h"
 
 #define TOKEN_COLUMNS                                                                              \
-	"id, labels, uses, used, created, expires, revoked, lapsed, created_by, note, approve"
+	"id, labels, uses, used, created, expires, revoked, lapsed, created_by, note, approve,"    \
+	" ephemeral"
 
 static const struct sql insert = {
-	"INSERT INTO token (id, hash, labels, uses, created, expires, created_by, note, approve)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	"INSERT INTO token (id, hash, labels, uses, created, expires, created_by, note, "
+	"approve,"
+	" ephemeral) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 };
 /* The one place where a use is spent: every condition is in the statement. */
 static const struct sql spend = { "UPDATE token SET used = used + 1 WHERE hash = $1"
@@ -80,6 +82,7 @@ static int record(struct store *s, struct rows *rows, struct token_record *ret)
 		.expires = rows_integer(rows, 5),
 		.revoked = rows_integer(rows, 6),
 		.approve = rows_integer(rows, 10) != 0,
+		.ephemeral = (uint32_t)rows_integer(rows, 11),
 	};
 	rows_text(rows, 0, ret->id, sizeof(ret->id));
 	rows_text(rows, 8, ret->created_by, sizeof(ret->created_by));
@@ -154,21 +157,25 @@ static int add(struct store *s, const struct token_spec *spec, const char *id,
 		VALUES(value_text(id), value_bytes(hash, sizeof(hash)), value_text(labels),
 			value_integer(spec->uses), value_integer(store_now(s)),
 			value_integer(spec->expires), value_text(spec->actor),
-			value_text(spec->note), value_integer(spec->approve)),
+			value_text(spec->note), value_integer(spec->approve),
+			value_integer(spec->ephemeral)),
 		NULL);
 }
 
 static int audit_creation(struct store *s, const struct token_spec *spec, const char *id)
 {
 	scoped(freep) char *detail = NULL;
-	char labels[LABELS_TEXT_SIZE], expires[TIME_TEXT_SIZE], uses[16] = "unlimited";
+	char labels[LABELS_TEXT_SIZE], expires[TIME_TEXT_SIZE], uses[16] = "unlimited",
+								ephemeral[32] = "";
 
 	labels_join(&spec->labels, labels);
 	store_time_text(spec->expires, expires);
 	if (spec->uses != UNLIMITED_USES)
 		snprintf(uses, sizeof(uses), "%u", spec->uses);
-	if (asprintf(&detail, "uses=%s expires=%s labels=%s%s note=%s", uses, expires, labels,
-		    spec->approve ? " approve" : "", spec->note ? spec->note : "") < 0) {
+	if (spec->ephemeral)
+		snprintf(ephemeral, sizeof(ephemeral), " ephemeral=%u", spec->ephemeral);
+	if (asprintf(&detail, "uses=%s expires=%s labels=%s%s%s note=%s", uses, expires, labels,
+		    spec->approve ? " approve" : "", ephemeral, spec->note ? spec->note : "") < 0) {
 		detail = NULL;
 		return -ENOMEM;
 	}
