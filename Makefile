@@ -3,6 +3,7 @@
 #   make            build everything               make deps     Debian's packages, static libraries (once)
 #   make demo       see it work, on real machines  make check    all tests
 #   make install    DESTDIR=, PREFIX=              make SAN=1 …  the same with ASan and UBSan
+#   make check STORE=postgresql                    the servers of the tests use PostgreSQL
 #   make bench      how fast it is (QUICK=1: in a minute)
 #
 # CFLAGS, CPPFLAGS and LDFLAGS are the packager's; what muster itself needs is in MUSTER_*.
@@ -47,6 +48,7 @@ endif
 # The static programs. What of glibc would load the machine's NSS modules is replaced by libnonss (names are
 # c-ares' work). Sanitizers need the dynamic C library.
 CURL_CPPFLAGS   := -isystem $(DEPS)/include
+LIBPQ_CPPFLAGS := -isystem $(shell pkg-config --variable=includedir libpq 2>/dev/null)
 LLHTTP_CPPFLAGS := $(if $(LLHTTP),-isystem $(dir $(LLHTTP))include/llhttp)
 STATIC_CRYPTO := $(shell pkg-config --static --libs libssl 2>/dev/null) -lsecp256k1 -lsodium
 ifdef SAN
@@ -61,10 +63,10 @@ ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares $(DEPS)/l
 AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih -lcap \
 	$(DEPS)/lib/libnonss.a
 endif
-SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lz \
+SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lpq -lz \
 	$(if $(LLHTTP),,-lllhttp)
 CTL_LINK    := -pie -lcurl -ljansson -lsodium -lsecp256k1 -lcrypto
-TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lz \
+TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lpq -lz \
 	$(if $(LLHTTP),,-lllhttp)
 
 # ---------------------------------------------------------------------------- what is made of what
@@ -105,7 +107,7 @@ deps:
 check demo: deps
 check:
 	@$(MAKE) --no-print-directory -s -j2 all tests
-	@tests/run $(BUILD)
+	@STORE=$(STORE) tests/run $(BUILD)
 demo:
 	@$(MAKE) --no-print-directory -s -j2 all
 	@tests/machines/demo $(BUILD)
@@ -143,7 +145,7 @@ $(BUILD)/%.o: %.c
 	$(CC) $(MUSTER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(call objects,lib/uplink.c lib/line.c lib/download.c $(ENROL_C) $(AGENT_C)): EXTRA_CPPFLAGS := $(CURL_CPPFLAGS)
-$(call objects,$(SERVER_C)) $(patsubst %,%.o,$(TESTS)): EXTRA_CPPFLAGS := $(LLHTTP_CPPFLAGS)
+$(call objects,$(SERVER_C)) $(patsubst %,%.o,$(TESTS)): EXTRA_CPPFLAGS := $(LLHTTP_CPPFLAGS) $(LIBPQ_CPPFLAGS)
 
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 	@mkdir -p $(@D)

@@ -116,6 +116,7 @@ void agent_disconnect(struct agent *a)
 		multi_remove(a->multi, uplink_handle(a->uplink));
 	a->uplink = uplink_free(a->uplink);
 	a->awaited = 0;
+	a->put_off = false;
 	a->lasted = false;
 	a->greeted = false;
 	a->suspended = false;

@@ -86,12 +86,13 @@ void dialogue_sent(void *userdata, int r)
 
 static void on_hello_ack(struct agent *a, const struct ack *ack)
 {
-	bool first = !a->greeted;
+	bool first = !a->greeted, begin = first || a->put_off;
 	char odd[GREETING_ODD_SIZE];
 
 	a->awaited = 0;
 	a->lasted = !first;
 	a->greeted = true;
+	a->put_off = false;
 	a->complaint.text[0] = '\0';
 	a->status.hello = time(NULL);
 	greeting_check_clock(ack->time, odd);
@@ -105,7 +106,7 @@ static void on_hello_ack(struct agent *a, const struct ack *ack)
 	} else {
 		memory_rest();
 	}
-	if (first && !a->suspended)
+	if (begin && !a->suspended)
 		check_sent(a, mail_begin(a->mail));
 }
 
@@ -175,6 +176,22 @@ static void on_state(struct agent *a, const struct message *m)
 		check_sent(a, mail_begin(a->mail));
 }
 
+/* It can't write down what this machine says, but the connection is good: to leave it would only mean to
+ * come back together with all the others. */
+static void put_off(struct agent *a, uint32_t seconds, const char *why)
+{
+	char text[sizeof a->status.detail];
+
+	status_copy_printable(why, text, sizeof text);
+	if (!a->put_off)
+		log_seldom(LOG_WARNING, "%s", text[0] ? text : "the server has put off a report");
+	a->awaited = 0;
+	a->put_off = true;
+	mail_hold(a->mail);
+	show_connection(a, text);
+	agent_arm(a, agent_between(seconds * SECOND / 2, seconds * SECOND * 3 / 2), on_heartbeat);
+}
+
 static void on_nack(struct agent *a, const struct message *m)
 {
 	const char *server = a->setup->config.server, *colon;
@@ -189,6 +206,11 @@ static void on_nack(struct agent *a, const struct message *m)
 	if (nack.code == NACK_INTERNAL || nack.code == NACK_BUSY) {
 		uint32_t retry = nack.retry < RETRY_MOST ? nack.retry : RETRY_MOST;
 
+		if (nack.code == NACK_INTERNAL && a->greeted && retry > 0 && a->awaited != 0 &&
+			nack.sequence == a->awaited) {
+			put_off(a, retry, nack.text);
+			return;
+		}
 		agent_lose(a, WAITING, retry * SECOND, "%s cannot serve this machine now: %s%s%s",
 			server, nack_name(nack.code), colon, nack.text);
 		return;

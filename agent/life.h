@@ -43,6 +43,7 @@ struct agent {
 	uint64_t awaited;        /* sequence number of the HELLO sent last, 0: acknowledged */
 	bool lasted;             /* the connection has outlived a heartbeat */
 	bool greeted;            /* a HELLO was acknowledged on it */
+	bool put_off;            /* the last HELLO on it: the server can't use its database */
 	bool suspended;          /* by the server's last word on it */
 	char reason[WHY_SIZE];   /* for that */
 	struct mail *mail;       /* this machine's messages */

@@ -6,12 +6,12 @@
 
 #include "changes.h"
 #include "configs.h"
+#include "dblink.h"
 #include "log.h"
 #include "resets.h"
 #include "server.h"
 
-#define SKEW_TOLD    300 /* seconds that a machine's clock may be off before it is said */
-#define BUSY_SECONDS 10
+#define SKEW_TOLD 300 /* seconds that a machine's clock may be off before it is said */
 
 static void log_client(const struct channel *c, int priority, const char *what, const char *name)
 {
@@ -70,12 +70,6 @@ int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret)
 	return 1;
 }
 
-int agent_busy(struct channel *c, uint64_t sequence)
-{
-	return channel_nack(c, sequence, NACK_INTERNAL, BUSY_SECONDS,
-		"the server can't use its database now: try again later");
-}
-
 int agent_succeed(struct server *s, struct client_record *client)
 {
 	static struct client_record former; /* large, and used nowhere beyond this call */
@@ -120,7 +114,7 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (turn_enter(c->server->turn) < 0)
-		return agent_busy(c, sequence);
+		return channel_put_off(c, sequence, OP_HELLO);
 	source_text(stream_source(c->stream), address);
 	r = *client.successor ? come_back(c, &client) : agent_succeed(c->server, &client);
 	if (r == 0)
@@ -143,7 +137,10 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 
 void agent_beat(struct channel *c, const struct beat *b)
 {
-	if (take_hello(c, b->sequence, &b->hello) < 0)
+	int r = dblink_up(c->server) ? take_hello(c, b->sequence, &b->hello)
+				     : channel_put_off(c, b->sequence, OP_HELLO);
+
+	if (r < 0)
 		stream_end(c->stream);
 	else
 		channel_hold(c);
@@ -183,7 +180,7 @@ int agent_leave(struct channel *c, const struct message *m)
 	if (c->beat != NULL) /* said before, so taken before */
 		beats_flush(c->server->beats);
 	if (turn_enter(c->server->turn) < 0)
-		return agent_busy(c, m->sequence);
+		return channel_put_off(c, m->sequence, OP_LEAVE);
 	r = store_client_leave(c->server->store, c->id, &withdrawn);
 	if (r < 0 && r != -ENOENT) /* gone already is as good */
 		return channel_store_failed(c, r);

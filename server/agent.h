@@ -9,8 +9,6 @@
 /* Is the channel's client (still) one? 0: yes; 1: no, and it was told why; or an error: the channel
  * must end. */
 int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret) must_use;
-/* The store can't be written now. */
-int agent_busy(struct channel *c, uint64_t sequence) must_use;
 
 /* A client of LINK_MAYBE takes its former's place, if that is silent. Negative: the store failed. */
 int agent_succeed(struct server *s, struct client_record *client) must_use;

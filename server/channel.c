@@ -10,6 +10,7 @@
 #include "beats.h"
 #include "changes.h"
 #include "configs.h"
+#include "dblink.h"
 #include "enrol.h"
 #include "lib/packet.h"
 #include "lib/secret.h"
@@ -239,6 +240,8 @@ static int take_message(struct channel *c, const struct message *m)
 {
 	const struct rule *rule = find_rule((uint8_t)m->op);
 
+	if (!dblink_up(c->server))
+		return channel_put_off(c, m->sequence, (enum op)m->op);
 	int r = m->op == OP_MSG && !c->suspended ? 0 : channel_flush_acks(c); /* in their order */
 	if (r < 0)
 		return r;
@@ -561,6 +564,21 @@ int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint
 	return len < 0 ? (int)len : channel_send(c, OP_NACK, body, (size_t)len);
 }
 
+int channel_put_off(struct channel *c, uint64_t sequence, enum op op)
+{
+	int r = channel_flush_acks(c);
+
+	if (r < 0)
+		return r;
+	if (op == OP_ACK || op == OP_NACK) {
+		configs_forget(c); /* an answer gets none; what it holds, it says in HELLO */
+		return 0;
+	}
+	c->mail_put_off = c->mail_put_off || op == OP_MSG;
+	return channel_nack(c, sequence, NACK_INTERNAL, DBLINK_RETRY,
+		"the server can't use its database now: try again later");
+}
+
 int channel_nack_body(struct channel *c, uint64_t sequence, int error)
 {
 	if (error == -EPROTONOSUPPORT)
@@ -572,5 +590,7 @@ int channel_nack_body(struct channel *c, uint64_t sequence, int error)
 int channel_store_failed(struct channel *c, int error)
 {
 	turn_fail(c->server->turn);
+	if (error == -ENOTCONN) /* told already */
+		return error;
 	return log_err(error, "the store failed; a machine's connection ends for it");
 }

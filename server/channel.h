@@ -74,8 +74,9 @@ struct channel {
 	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
 	struct channel *next;       /* in the table of those that have an id */
 	bool listed;
-	bool connected; /* its HELLO has been taken */
-	bool suspended; /* nothing is taken from it but HELLO and LEAVE, and nothing else sent */
+	bool connected;    /* its HELLO has been taken */
+	bool suspended;    /* nothing is taken from it but HELLO and LEAVE, and nothing else sent */
+	bool mail_put_off; /* a MSG was; those after it must not be stored before it */
 	uint64_t unacknowledged; /* sequence number of the last MSG taken, 0: acknowledged */
 };
 
@@ -106,6 +107,9 @@ int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint
 	const char *format, ...) must_use printf_like(5);
 /* ACK for all MSGs taken since the last, if there are any. */
 int channel_flush_acks(struct channel *c) must_use;
+/* NACK: the store can't be used now, to be said again. After a MSG every other one on this channel
+ * is to be put off as well. */
+int channel_put_off(struct channel *c, uint64_t sequence, enum op op) must_use;
 /* NACK to a body that a decoder has refused with that error. */
 int channel_nack_body(struct channel *c, uint64_t sequence, int error) must_use;
 /* The store failed: the turn fails, and this channel with it. Returns a negative errno. */

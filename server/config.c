@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
+#include <libpq-fe.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -60,6 +61,28 @@ static const char *parse_path(const struct key *k, const char *value, struct con
 	if (strlen(value) >= k->max)
 		return "too long a path";
 	strcpy(field_of(k, c), value);
+	return NULL;
+}
+
+/* What is wrong is told without libpq's words, which would quote it: there may be a password in it. */
+static const char *parse_store(const struct key *k, const char *value, struct config *c)
+{
+	PQconninfoOption *options = PQconninfoParse(value, NULL);
+	bool password = false;
+
+	(void)k;
+	for (const PQconninfoOption *o = options; o && o->keyword; o++)
+		password = password || (o->val && (strcmp(o->keyword, "password") == 0 ||
+							  strcmp(o->keyword, "sslpassword") == 0));
+	bool known = options && db_driver_of(value) == &db_postgresql;
+	PQconninfoFree(options);
+	if (!known)
+		return "not what libpq takes, as postgresql://muster@db.example.org/muster";
+	if (password)
+		return "a password belongs into StorePasswordFile=";
+	if (strlen(value) >= sizeof(c->store))
+		return "too long";
+	strcpy(c->store, value);
 	return NULL;
 }
 
@@ -147,6 +170,9 @@ static const struct key keys[] = {
 	{ "server", "Listen", parse_listen_key, 0, 0, 0, true },
 	{ "server", "Name", parse_name, 0, 0, 0, false },
 	{ "server", "State", parse_path, FIELD(state), 0, FOLDER_SIZE, false },
+	{ "server", "Store", parse_store, 0, 0, 0, false },
+	{ "server", "StorePasswordFile", parse_path, FIELD(store_password_file), 0, FOLDER_SIZE,
+		false },
 	{ "server", "Control", parse_path, FIELD(control), 0, CONTROL_SIZE, false },
 	{ "server", "Clients", parse_path, FIELD(clients), 0, FOLDER_SIZE, false },
 	{ "server", "Heartbeat", parse_duration, FIELD(heartbeat), 1, HEARTBEAT_MAX, false },
@@ -348,7 +374,9 @@ static int on_value(void *userdata, const char *section, const char *name, const
 			r->config->listen_count = 0;
 		r->seen[i] = true;
 		const char *mistake = k->parse(k, value, r->config);
-		if (mistake != NULL)
+		if (mistake != NULL && k->parse == parse_store)
+			wrong(r, "%s=: %s", name, mistake);
+		else if (mistake != NULL)
 			wrong(r, "%s=%s: %s", name, value, mistake);
 		return 1;
 	}

@@ -21,6 +21,7 @@
 #define HEARTBEAT_MAX    86400
 #define HOSTS_MAX        16
 #define CONFIG_HOST_SIZE 256
+#define STORE_SIZE       192 /* a line of the file is no longer */
 
 struct listen_address {
 	struct sockaddr_storage address;
@@ -33,6 +34,8 @@ struct config {
 	struct listen_address listen[LISTEN_MAX];
 	char name[NAME_SIZE]; /* host:port for scripts; "" until listener_start() knows the port */
 	char state[FOLDER_SIZE];
+	char store[STORE_SIZE]; /* PostgreSQL's location; "": SQLite, in the state folder */
+	char store_password_file[FOLDER_SIZE]; /* "": none */
 	char control[CONTROL_SIZE];
 	char clients[FOLDER_SIZE];
 	uint32_t heartbeat; /* seconds */

@@ -17,6 +17,7 @@
 #include "changes.h"
 #include "channel.h"
 #include "configs.h"
+#include "dblink.h"
 #include "enrol.h"
 #include "ephemeral.h"
 #include "guesses.h"
@@ -106,6 +107,9 @@ static void keep_fixed(const struct config *old, struct config *new)
 		log_warning("Listen= has changed: that takes a restart");
 	if (strcmp(old->state, new->state) != 0)
 		log_warning("State= has changed: that takes a restart");
+	if (strcmp(old->store, new->store) != 0 ||
+		strcmp(old->store_password_file, new->store_password_file) != 0)
+		log_warning("Store= or StorePasswordFile= has changed: that takes a restart");
 	if (strcmp(old->control, new->control) != 0)
 		log_warning("Control= has changed: that takes a restart");
 	if (old->dashboard.len != new->dashboard.len ||
@@ -119,6 +123,8 @@ static void keep_fixed(const struct config *old, struct config *new)
 	new->monitor = old->monitor;
 	memcpy(new->listen, old->listen, sizeof(old->listen));
 	strcpy(new->state, old->state);
+	strcpy(new->store, old->store);
+	strcpy(new->store_password_file, old->store_password_file);
 	strcpy(new->control, old->control);
 	if (new->name[0] == '\0')
 		strcpy(new->name, old->name);
@@ -225,23 +231,45 @@ static int make_loop(struct server *s)
 
 /* ---- start and stop */
 
+static int keys_failed(int error)
+{
+	if (error != -EKEYREJECTED)
+		return log_err(error, "cannot use the database");
+	log_at(LOG_ERR,
+		"the database belongs to a server with other keys, and its machines know those: "
+		"copy identity.key, tls.pem, token.key, release.key and release.pub from the state "
+		"folder of that server");
+	return error;
+}
+
 static int open_store(struct server *s)
 {
+	const struct config *c = &s->config;
+	struct db_place place = { .location = c->store,
+		.password_file = *c->store_password_file ? c->store_password_file : NULL };
 	char path[PATH_MAX];
+	bool file = c->store[0] == '\0';
 
-	int r = keys_load(s->config.state, &s->keys);
+	int r = keys_load(c->state, &s->keys);
 	if (r < 0)
 		return r;
-	snprintf(path, sizeof(path), "%s/%s", s->config.state, DATABASE_NAME);
-	r = store_open(path, s->keys.token_key, &s->store);
+	snprintf(path, sizeof(path), "%s/%s", c->state, DATABASE_NAME);
+	if (file)
+		place.location = path;
+	r = store_open(&place, s->keys.token_key, &s->store);
 	if (r == -EPROTONOSUPPORT)
-		log_at(LOG_ERR, "the database '%s' was made by a later version of muster", path);
+		log_at(LOG_ERR, "the database was made by a later version of muster");
 	else if (r < 0)
-		log_err(r, "cannot use the database '%s'", path);
+		log_err(r, "cannot use the database%s%s", file ? " " : "", file ? path : "");
 	if (r < 0)
 		return r;
+	if (!file && (r = store_claim(s->store, identity_public(s->keys.identity))) < 0)
+		return keys_failed(r);
 	s->started = store_now(s->store);
-	return turn_new(s->loop, s->store, &s->turn);
+	r = turn_new(s->loop, s->store, &s->turn);
+	if (r >= 0 && !file) /* with other servers */
+		turn_share(s->turn);
+	return r;
 }
 
 static int audit_start(struct server *s)
@@ -272,6 +300,10 @@ static int start(struct server *s)
 		r = poller_new(s->loop, stream_ready, &s->poller);
 	if (r >= 0)
 		r = beats_new(s->loop, agent_beat, &s->beats);
+	if (r >= 0 && turn_is_shared(s->turn))
+		beats_share(s->beats, s->turn);
+	if (r >= 0)
+		r = dblink_start(s);
 	if (r >= 0)
 		r = channels_new(&s->channels);
 	if (r >= 0)
@@ -324,6 +356,7 @@ static void stop(struct server *s)
 	changes_stop(s);
 	SSL_CTX_free(s->tls);
 	release_clear(&s->release);
+	dblink_stop(s);
 	s->store = store_close(s->store);
 	keys_clear(&s->keys);
 	s->loop = sd_event_unref(s->loop);

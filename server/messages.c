@@ -29,10 +29,8 @@ int messages_take(struct channel *c, const struct message *m)
 	r = agent_check(c, m->sequence, &client);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (turn_enter(s->turn) < 0) {
-		r = channel_flush_acks(c);
-		return r < 0 ? r : agent_busy(c, m->sequence);
-	}
+	if (c->mail_put_off || turn_enter(s->turn) < 0)
+		return channel_put_off(c, m->sequence, OP_MSG);
 	r = store_message_add(s->store, c->id, &msg, &s->config.messages);
 	if (r < 0)
 		return channel_store_failed(c, r);

@@ -19,6 +19,7 @@ struct events;    /* admin/events.h: changes as Server-Sent Events */
 struct changes;   /* changes.h: who is told of what happens */
 struct channels;  /* channel.h: the connected machines */
 struct guesses;   /* guesses.h: the rate limit on wrong tokens */
+struct dblink;    /* dblink.h: the store's connection to its database */
 struct deadlines; /* deadline.h: one timer for all connections */
 struct beats;     /* beats.h: heartbeats that wait */
 struct poller;    /* poller.h: the connections' sockets */
@@ -50,6 +51,7 @@ struct server {
 	bool ephemeral_tended;            /* since the start */
 	sd_event_source *ephemeral_timer; /* ephemeral.h */
 	struct listener *listeners;       /* listener.h */
+	struct dblink *dblink;
 	struct deadlines *deadlines;
 	struct poller *poller;
 	struct beats *beats;

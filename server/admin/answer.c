@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../dblink.h"
 #include "lib/text.h"
 
 /* ---- answers */
@@ -78,7 +79,11 @@ void answer_store_error(struct api_call *c, int error, const char *what)
 		answer_refuse(c, 404, "not-found", "there is no %s '%s'", what, c->id);
 	else if (error == -ENOTUNIQ)
 		answer_refuse(c, 409, "ambiguous", "'%s' fits more than one %s", c->id, what);
-	else {
+	else if (error == -ENOTCONN || !dblink_up(c->server)) {
+		turn_fail(c->server->turn);
+		answer_refuse(c, 503, "store-unavailable",
+			"the database can't be reached now; nothing was changed; try again later");
+	} else {
 		turn_fail(c->server->turn);
 		answer_refuse(c, 503, "store-failed",
 			"the database failed; nothing was changed; see the server's log");
@@ -90,7 +95,7 @@ bool answer_may_write(struct api_call *c)
 	int r = turn_enter(c->server->turn);
 
 	if (r < 0)
-		answer_store_error(c, -EIO, "");
+		answer_store_error(c, r, "");
 	return r >= 0;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <string.h>
 
 #include "../channel.h"
+#include "../dblink.h"
 #include "../server.h"
 #include "answer.h"
 #include "lib/pin.h"
@@ -37,30 +39,53 @@ static json_t *keys(const struct server *s)
 		"{s:s, s:s, s:s}", "pin", pin, "server_key", identity, "release_key", release);
 }
 
+static json_t *database(const struct server *s)
+{
+	return json_pack("{s:s, s:o}", "kind", s->config.store[0] ? "postgresql" : "sqlite",
+		"unreachable",
+		dblink_up(s) ? json_null() : json_integer((json_int_t)dblink_down_for(s)));
+}
+
+/* Unknown while the database can't be reached. */
+struct counts {
+	uint64_t enrolled, left, live;
+};
+
+static int count_all(struct store *s, struct counts *ret)
+{
+	int r = store_client_count(s, CLIENT_ENROLLED, &ret->enrolled);
+
+	if (r == 0)
+		r = store_client_count(s, CLIENT_LEFT, &ret->left);
+	return r < 0 ? r : store_token_count_live(s, &ret->live);
+}
+
+static json_t *count(bool known, uint64_t n)
+{
+	return known ? json_integer((json_int_t)n) : json_null();
+}
+
 void api_status_show(struct api_call *c)
 {
 	struct server *s = c->server;
-	uint64_t enrolled = 0, left = 0, live = 0;
+	struct counts n = {};
 	json_t *o;
 	int r;
 
 	if (!read_query(c, NULL, 0))
 		return;
-	r = store_client_count(s->store, CLIENT_ENROLLED, &enrolled);
-	if (r == 0)
-		r = store_client_count(s->store, CLIENT_LEFT, &left);
-	if (r == 0)
-		r = store_token_count_live(s->store, &live);
-	if (r < 0) {
+	r = count_all(s->store, &n);
+	if (r < 0 && r != -ENOTCONN) {
 		answer_store_error(c, r, "");
 		return;
 	}
-	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:{s:I, s:I, s:I}, s:{s:I}, s:i}", "version",
-		MUSTER_VERSION, "time", value_time(store_now(s->store)), "started",
+	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:I}, s:{s:o}, s:o, s:i}",
+		"version", MUSTER_VERSION, "time", value_time(store_now(s->store)), "started",
 		value_time(s->started), "listen", addresses(s), "name", s->config.name, "manifest",
-		manifest(&s->release), "clients", "enrolled", (json_int_t)enrolled, "left",
-		(json_int_t)left, "connected", (json_int_t)channels_count(s->channels), "tokens",
-		"live", (json_int_t)live, "heartbeat", (int)s->config.heartbeat);
+		manifest(&s->release), "clients", "enrolled", count(r == 0, n.enrolled), "left",
+		count(r == 0, n.left), "connected", (json_int_t)channels_count(s->channels),
+		"tokens", "live", count(r == 0, n.live), "database", database(s), "heartbeat",
+		(int)s->config.heartbeat);
 	if (o && json_object_update_new(o, keys(s)) < 0) {
 		json_decref(o);
 		o = NULL;

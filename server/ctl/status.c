@@ -1,24 +1,48 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "table.h"
 
-static long long number(json_t *object, const char *field)
+static long long number(const json_t *object, const char *field)
 {
 	return (long long)json_integer_value(json_object_get(object, field));
+}
+
+static void print_database(struct ctl *c, json_t *database, bool reachable)
+{
+	char text[96];
+
+	if (reachable) {
+		field(c, "Database",
+			strcmp(get(database, "kind"), "sqlite") == 0 ? "SQLite" : "PostgreSQL");
+		return;
+	}
+	snprintf(text, sizeof(text), "can't be reached, for %lld s: machines wait, nothing is lost",
+		number(database, "unreachable"));
+	field_painted(c, "Database", text, PAINT_BAD);
 }
 
 static void print_status(struct ctl *c, json_t *s)
 {
 	char time[WHEN_SIZE];
 	json_t *clients = json_object_get(s, "clients"), *manifest = json_object_get(s, "manifest");
+	json_t *database = json_object_get(s, "database");
+	bool known = !json_is_integer(json_object_get(database, "unreachable"));
 	scoped(freep) char *listen = labels_text(json_object_get(s, "listen"));
 
 	fieldf(c, "Server", "muster-server %s", get(s, "version"));
 	field(c, "Started", when_exactly(get(s, "started"), time));
 	field(c, "Listens on", listen ? listen : "");
 	field(c, "Name", get(s, "name"));
-	fieldf(c, "Clients", "%lld enrolled, %lld of them connected; %lld left",
-		number(clients, "enrolled"), number(clients, "connected"), number(clients, "left"));
-	fieldf(c, "Tokens", "%lld live", number(json_object_get(s, "tokens"), "live"));
+	if (known)
+		fieldf(c, "Clients", "%lld enrolled, %lld of them connected; %lld left",
+			number(clients, "enrolled"), number(clients, "connected"),
+			number(clients, "left"));
+	else
+		fieldf(c, "Clients", "%lld connected", number(clients, "connected"));
+	if (known)
+		fieldf(c, "Tokens", "%lld live", number(json_object_get(s, "tokens"), "live"));
+	print_database(c, database, known);
 	if (json_is_object(manifest))
 		fieldf(c, "Release", "version %s, manifest %lld", get(manifest, "version"),
 			number(manifest, "serial"));

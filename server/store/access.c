@@ -21,8 +21,9 @@ static const struct sql insert = {
 };
 static const struct sql get_hash = { "SELECT hash FROM api_token WHERE id = $1" };
 static const struct sql by_id = { "SELECT " COLUMNS " FROM api_token WHERE id = $1" };
-static const struct sql by_prefix = { "SELECT " COLUMNS
-				      " FROM api_token WHERE substr(id, 1, $2) = $1 LIMIT 2" };
+static const struct sql by_prefix = {
+	"SELECT " COLUMNS " FROM api_token WHERE substr(id, 1, CAST($2 AS INTEGER)) = $1 LIMIT 2"
+};
 static const struct sql list = { "SELECT " COLUMNS
 				 " FROM api_token WHERE id > $1 ORDER BY id LIMIT $2" };
 static const struct sql set_used = { "UPDATE api_token SET used = $2 WHERE id = $1 AND used < $2" };

@@ -10,7 +10,7 @@
 static const struct sql insert = {
 	"INSERT INTO client (" CLIENT_COLUMNS
 	", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
-	" $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $17, $16)"
+	" $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $17, $16) ON CONFLICT DO NOTHING"
 };
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
@@ -173,10 +173,11 @@ static int list_start(struct store *s, const struct client_filter *f,
 	uint8_t after[static CLIENT_ID_SIZE], struct rows **ret)
 {
 	static const uint8_t nothing[1];
+	uint64_t limit = f->limit && !f->selector ? (uint64_t)f->limit + 1 : UINT64_MAX;
 	struct value values[] = {
 		value_bytes(nothing, 0),
 		{ .kind = VALUE_INTEGER, .integer = f->state },
-		value_integer(UINT64_MAX),
+		value_integer(f->scan && f->scan < limit ? (uint64_t)f->scan + 1 : limit),
 		value_text(f->token),
 	};
 
@@ -227,10 +228,12 @@ static int add(struct store *s, const struct enrol_request *e, const struct toke
 	static const uint8_t no_boot[16];
 	const struct facts *f = &e->facts;
 	char labels[LABELS_TEXT_SIZE], find[FIND_SIZE];
+	uint64_t added = 0;
+	int r;
 
 	labels_join(&t->labels, labels);
 	client_find(labels, f->hostname, address, find);
-	return db_run(s->db, &insert,
+	r = db_run(s->db, &insert,
 		VALUES(value_bytes(id, CLIENT_ID_SIZE), value_bytes(e->identity, PUBLIC_KEY_SIZE),
 			value_bytes(e->tls_pin, PIN_SIZE), value_text(labels), value_text(t->id),
 			value_integer(store_now(s)), value_bytes(no_boot, sizeof(no_boot)),
@@ -239,7 +242,8 @@ static int add(struct store *s, const struct enrol_request *e, const struct toke
 			value_bytes(f->machine, sizeof(f->machine)),
 			value_integer(t->approve ? CLIENT_PENDING : CLIENT_ENROLLED),
 			value_text(find), value_integer(t->ephemeral)),
-		NULL);
+		&added);
+	return r < 0 ? r : added == 1 ? 0 : -EEXIST;
 }
 
 static int audit_client(struct store *s, const uint8_t id[static CLIENT_ID_SIZE], const char *act,

@@ -4,6 +4,17 @@
 
 #include "db.h"
 
+/* A file's path starts with a slash. */
+const struct db_driver *db_driver_of(const char *location)
+{
+	static const char *const schemes[] = { "postgresql://", "postgres://" };
+
+	for (size_t i = 0; i < COUNT(schemes); i++)
+		if (strncmp(location, schemes[i], strlen(schemes[i])) == 0)
+			return &db_postgresql;
+	return *location != '/' && strchr(location, '=') ? &db_postgresql : &db_sqlite;
+}
+
 struct value value_integer(uint64_t n)
 {
 	return (struct value){

@@ -5,11 +5,14 @@
  * languages: parameters $1, $2, ...; every statement a static object, prepared at its first use and
  * kept.
  *
- * Several processes may use one database. A transaction sees what others have committed before it
- * began; what is read outside of one is as of that moment.
+ * Errors: -EEXIST a UNIQUE constraint or a primary key; -ENOMEM; -ENOTCONN the database can't be
+ * reached now (logged once, when that began); -EIO everything else, which has been logged with the
+ * database's own words. After any of them the transaction is to be rolled back: PostgreSQL takes
+ * nothing more in it but the end of a savepoint.
  *
- * Errors: -EEXIST a UNIQUE constraint or a primary key; -ENOMEM; -EIO everything else, which has
- * been logged with the database's own words. After -EIO the transaction is to be rolled back.
+ * Several processes may use one database. A transaction is alone: whoever else writes, in this
+ * process or on another machine, does so before its begin or after its end. What it has read stays
+ * true until then; what is read outside of one is as of that moment.
  */
 #ifndef MUSTER_DB_H
 #define MUSTER_DB_H
@@ -39,9 +42,25 @@ struct rows {
 	struct db *db;
 };
 
+/* Where a database is. */
+struct db_place {
+	const char *location;
+	const char *password_file; /* NULL: none */
+};
+
+/* What the loop does for a database that is reached by a connection. */
+struct db_link {
+	bool up;      /* false: every call fails with -ENOTCONN */
+	int fd;       /* tend() is to be called when it can be read */
+	uint64_t due; /* and at this time: microseconds of CLOCK_MONOTONIC; UINT64_MAX: never */
+};
+
+/* What other processes have told by notify(); NULL: something of it may have been missed. */
+typedef void (*db_listener)(void *userdata, const char *text);
+
 struct db_driver {
 	/* -EROFS: can't be written; -EBADMSG: not a database of muster; other errno of open(2). */
-	int (*open)(const char *location, struct db **ret);
+	int (*open)(const struct db_place *place, struct db **ret);
 	void (*close)(struct db *db);
 
 	/* Statements without parameters, separated by semicolons. In their text {integer}, {bytes}
@@ -66,13 +85,32 @@ struct db_driver {
 	const char *(*text)(struct rows *r, int column); /* valid until next() or end() */
 	const void *(*bytes)(struct rows *r, int column, size_t *ret_len);
 	void (*end)(struct rows *r);
+
+	/* The rest is NULL in a driver whose database needs no connection.
+	 *
+	 * notify: to every other process, when the transaction has committed; at most
+	 * DB_NOTICE_MAX bytes. attend: from now on there is a loop: no call takes longer than
+	 * DB_PATIENCE_MS, a lost connection is made again in the background; woken is called when
+	 * tend() is to be called soon, by any of these functions, and with up false when the
+	 * connection has just been lost. NULL: there is no loop any more. */
+	int (*notify)(struct db *db, const char *text);
+	int (*attend)(struct db *db, void (*woken)(void *userdata, bool up), void *userdata);
+	struct db_link (*tend)(struct db *db, db_listener heard, void *userdata);
 };
+
+#define DB_NOTICE_MAX  1000
+#define DB_PATIENCE_MS 5000
 
 struct db {
 	const struct db_driver *driver;
 };
 
 extern const struct db_driver db_sqlite; /* location: a file's path or ":memory:" */
+/* location: postgresql://HOST/DATABASE or libpq's key=value. All is in the schema "muster". */
+extern const struct db_driver db_postgresql;
+
+/* The driver that a location is for. */
+const struct db_driver *db_driver_of(const char *location);
 
 /* Integers above INT64_MAX, which no database holds, are taken as INT64_MAX. */
 struct value value_integer(uint64_t n);

@@ -6,7 +6,7 @@
 #define GAP_SLACK (2 * EPHEMERAL_TICK) /* a tick may be late without being a gap */
 
 static const struct sql any = { "SELECT count(*) FROM (SELECT 1 FROM client WHERE ephemeral > 0"
-				" LIMIT 1) AS some" };
+				" LIMIT 1) AS found" };
 static const struct sql get_attended = { "SELECT value FROM meta WHERE name = 'attended'" };
 static const struct sql set_attended = { "UPDATE meta SET value = $1 WHERE name = 'attended'" };
 

@@ -4,6 +4,8 @@
 #include "../log.h"
 #include "schema.h"
 
+#define BEGIN_TRIES 2000 /* minutes: another process may be at it, with tables that are large */
+
 /*
  * Step n makes version n + 1. A step that has been in a release is never changed: another one is
  * added.
@@ -270,12 +272,22 @@ static int seed(struct db *db)
 	return r;
 }
 
-static int step(struct db *db, uint64_t from)
+/* One step, if there is one to make; which one is known only once nobody else can write. 1: there
+ * may be another. */
+static int step(struct db *db)
 {
-	int r = db->driver->begin(db);
+	uint64_t from = 0;
+	int r = -EBUSY;
 
+	for (int i = 0; r == -EBUSY && i < BEGIN_TRIES; i++)
+		r = db->driver->begin(db);
 	if (r == 0)
-		r = db->driver->script(db, steps[from]);
+		r = current(db, &from);
+	if (r < 0 || from >= COUNT(steps)) {
+		db->driver->rollback(db);
+		return r;
+	}
+	r = db->driver->script(db, steps[from]);
 	if (r == 0)
 		r = from == 0 ? seed(db)
 			      : db_run(db, &set_version, VALUES(value_integer(from + 1)), NULL);
@@ -283,7 +295,7 @@ static int step(struct db *db, uint64_t from)
 		r = db->driver->commit(db);
 	if (r < 0)
 		db->driver->rollback(db);
-	return r;
+	return r < 0 ? r : 1;
 }
 
 int schema_migrate(struct db *db)
@@ -298,7 +310,8 @@ int schema_migrate(struct db *db)
 			"the database has schema version %llu, this muster-server knows up to %zu: "
 			"it needs the newer muster-server that made it",
 			(unsigned long long)version, COUNT(steps));
-	for (; r == 0 && version < COUNT(steps); version++)
-		r = step(db, version);
+	r = version < COUNT(steps);
+	while (r > 0)
+		r = step(db);
 	return r < 0 ? log_err(r, "cannot make the database's tables") : 0;
 }

@@ -363,8 +363,9 @@ static int settle(struct sqlite *s)
 	return execute(s, text);
 }
 
-static int sqlite_open(const char *location, struct db **ret)
+static int sqlite_open(const struct db_place *place, struct db **ret)
 {
+	const char *location = place->location;
 	struct sqlite *s = calloc(1, sizeof(*s));
 	int r = s ? make_file(location) : -ENOMEM;
 

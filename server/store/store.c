@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <endian.h>
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 #include <time.h>
 
@@ -59,6 +61,24 @@ int store_save_clock(struct store *s)
 	return r;
 }
 
+/* Within the transaction: a later time that another process has told is this one's too from now on.
+ * A mark below the one that was here means that one of them has followed the system's clock back,
+ * which nobody is to do again. */
+static int heed_others(struct store *s)
+{
+	uint64_t mark = 0;
+	int r = db_number(s->db, &get_clock, NULL, 0, &mark);
+
+	if (r < 0 || mark == s->clock.saved)
+		return r;
+	if (mark < s->clock.saved)
+		clock_start(&s->clock, s->clock.source, mark);
+	else
+		clock_advance(&s->clock, mark);
+	s->clock.saved = mark;
+	return 0;
+}
+
 /* The database's mark; what has been told already stays told. */
 static int load_clock(struct store *s)
 {
@@ -73,37 +93,12 @@ static int load_clock(struct store *s)
 	return 0;
 }
 
-/* Another process may have told a later time, which is this one's too from now on. */
-static int share_clock(struct store *s)
-{
-	uint64_t mark = 0;
-	int r = db_number(s->db, &get_clock, NULL, 0, &mark);
-
-	if (r == 0)
-		clock_advance(&s->clock, mark);
-	return r < 0 ? r : store_save_clock(s);
-}
-
-/* 1: another process has done so before: nobody else lowers the mark. */
-static int is_followed(struct store *s)
-{
-	uint64_t mark = 0;
-	int r = db_number(s->db, &get_clock, NULL, 0, &mark);
-
-	return r < 0 ? r : mark < s->clock.saved;
-}
-
 static int follow_clock(struct store *s, uint64_t wall)
 {
 	uint64_t false_now = s->clock.last;
 	char detail[128];
-	int r = is_followed(s);
+	int r = 0;
 
-	if (r > 0) {
-		clock_follow(&s->clock, wall);
-		s->clock.saved = 0;
-		return share_clock(s);
-	}
 	for (size_t i = 0; r == 0 && i < COUNT(lapse); i++)
 		r = db_run(s->db, &lapse[i], VALUES(value_integer(false_now)), NULL);
 	for (size_t i = 0; r == 0 && i < COUNT(shorten); i++)
@@ -130,7 +125,7 @@ static int tend_clock(struct store *s)
 
 	if (clock_is_set_back(&s->clock, &wall))
 		return follow_clock(s, wall);
-	return store_now(s) >= s->clock.saved + CLOCK_SAVE ? share_clock(s) : 0;
+	return store_now(s) >= s->clock.saved + CLOCK_SAVE ? store_save_clock(s) : 0;
 }
 
 static int begin(struct store *s, int (*how)(struct db *db))
@@ -142,6 +137,8 @@ static int begin(struct store *s, int (*how)(struct db *db))
 	r = how(s->db);
 	if (r == -EBUSY)
 		return r;
+	if (r == 0)
+		r = heed_others(s);
 	if (r == 0)
 		r = tend_clock(s);
 	if (r < 0)
@@ -195,7 +192,7 @@ static int start(struct store *s)
 	return r < 0 ? r : store_commit(s);
 }
 
-int store_open_at(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],
+static int open_place(const struct db_place *place, const uint8_t token_key[static TOKEN_KEY_SIZE],
 	const struct clock_source *source, struct store **ret)
 {
 	struct store *s = calloc(1, sizeof(*s));
@@ -206,7 +203,7 @@ int store_open_at(const char *location, const uint8_t token_key[static TOKEN_KEY
 	if (s && s->token_key) {
 		memcpy(s->token_key, token_key, TOKEN_KEY_SIZE);
 		s->clock.source = source;
-		r = db_sqlite.open(location, &s->db);
+		r = db_driver_of(place->location)->open(place, &s->db);
 	}
 	if (r == 0)
 		r = start(s);
@@ -218,10 +215,16 @@ int store_open_at(const char *location, const uint8_t token_key[static TOKEN_KEY
 	return 0;
 }
 
-int store_open(
-	const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE], struct store **ret)
+int store_open_at(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],
+	const struct clock_source *source, struct store **ret)
 {
-	return store_open_at(location, token_key, &clock_system, ret);
+	return open_place(&(struct db_place){ .location = location }, token_key, source, ret);
+}
+
+int store_open(const struct db_place *place, const uint8_t token_key[static TOKEN_KEY_SIZE],
+	struct store **ret)
+{
+	return open_place(place, token_key, &clock_system, ret);
 }
 
 /* What an open transaction did is undone: its owner has told nobody of it. */
@@ -239,6 +242,56 @@ struct store *store_close(struct store *s)
 	secret_free(s->token_key);
 	free(s);
 	return NULL;
+}
+
+/* ---- other servers on the same database */
+
+int store_notify(struct store *s, const char *text)
+{
+	return s->db->driver->notify ? s->db->driver->notify(s->db, text) : 0;
+}
+
+int store_attend(struct store *s, void (*woken)(void *userdata, bool up), void *userdata)
+{
+	return s->db->driver->attend ? s->db->driver->attend(s->db, woken, userdata) : 0;
+}
+
+struct db_link store_tend(struct store *s, db_listener heard, void *userdata)
+{
+	if (s->db->driver->tend)
+		return s->db->driver->tend(s->db, heard, userdata);
+	return (struct db_link){ .up = true, .fd = -1, .due = UINT64_MAX };
+}
+
+/* 62 bits that tell one set of keys from another; they tell nothing of the keys. */
+static uint64_t fingerprint(const struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE])
+{
+	uint8_t hash[crypto_generichash_BYTES];
+	uint64_t n;
+
+	(void)crypto_generichash(
+		hash, sizeof(hash), identity, PUBLIC_KEY_SIZE, s->token_key, TOKEN_KEY_SIZE);
+	memcpy(&n, hash, sizeof(n));
+	return le64toh(n) >> 2;
+}
+
+int store_claim(struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE])
+{
+	static const struct sql claim = { "INSERT INTO meta (name, value) VALUES ('keys', $1)"
+					  " ON CONFLICT (name) DO NOTHING" };
+	static const struct sql owner = { "SELECT value FROM meta WHERE name = 'keys'" };
+	uint64_t mine = fingerprint(s, identity), there = 0;
+	int r = store_begin(s);
+
+	if (r == 0)
+		r = db_run(s->db, &claim, VALUES(value_integer(mine)), NULL);
+	if (r == 0)
+		r = db_number(s->db, &owner, NULL, 0, &there);
+	if (r == 0)
+		r = store_commit(s);
+	else
+		store_rollback(s);
+	return r < 0 ? r : there == mine ? 0 : -EKEYREJECTED;
 }
 
 void store_time_text(uint64_t at, char ret[static TIME_TEXT_SIZE])

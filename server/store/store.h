@@ -5,13 +5,15 @@
  * anyone before the commit.
  *
  * Errors, besides -ENOMEM: -ENOENT no such row; -ENOTUNIQ a shortened id fits several; -EIO the
- * database failed (and has been logged): the turn is to be rolled back.
+ * database failed (and has been logged), -ENOTCONN it can't be reached now: after either of them
+ * the turn is to be rolled back.
  */
 #ifndef MUSTER_STORE_H
 #define MUSTER_STORE_H
 
 #include <stdbool.h>
 
+#include "db.h"
 #include "lib/body.h"
 
 #define TOKEN_ID_SIZE                                                                              \
@@ -24,10 +26,9 @@
 
 struct store;
 
-/* location: a file's path, or ":memory:". token_key: for the tokens' keyed hash, TOKEN_KEY_SIZE
- * bytes, copied into secret memory. Makes or migrates the schema. -EPROTONOSUPPORT: the schema is
- * of a later version. */
-int store_open(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],
+/* token_key: for the tokens' keyed hash, TOKEN_KEY_SIZE bytes, copied into secret memory. Makes or
+ * migrates the schema. -EPROTONOSUPPORT: the schema is of a later version. */
+int store_open(const struct db_place *place, const uint8_t token_key[static TOKEN_KEY_SIZE],
 	struct store **ret) must_use;
 struct store *store_close(struct store *s);
 
@@ -43,6 +44,17 @@ bool store_in_transaction(const struct store *s);
 /* Seconds since 1970 by a clock that never goes back: the later of the system's and the store's
  * high-water mark. */
 uint64_t store_now(struct store *s);
+
+/* ---- other servers on the same database (db.h tells more; with SQLite all of it does nothing) */
+
+/* The first server's keys are the database's: whoever comes with others must not serve from it.
+ * -EKEYREJECTED. Not inside a transaction. */
+int store_claim(struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE]) must_use;
+
+/* Tells the others, when the turn has committed; at most DB_NOTICE_MAX bytes, printable. */
+int store_notify(struct store *s, const char *text) must_use;
+int store_attend(struct store *s, void (*woken)(void *userdata, bool up), void *userdata) must_use;
+struct db_link store_tend(struct store *s, db_listener heard, void *userdata);
 
 /* ---- tokens */
 

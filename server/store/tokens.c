@@ -12,9 +12,8 @@
 	" ephemeral"
 
 static const struct sql insert = {
-	"INSERT INTO token (id, hash, labels, uses, created, expires, created_by, note, "
-	"approve,"
-	" ephemeral) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	"INSERT INTO token (id, hash, labels, uses, created, expires, created_by, note, approve,"
+	" ephemeral) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING"
 };
 /* The one place where a use is spent: every condition is in the statement. */
 static const struct sql spend = { "UPDATE token SET used = used + 1 WHERE hash = $1"
@@ -26,8 +25,9 @@ static const struct sql set_revoked = {
 };
 static const struct sql by_hash = { "SELECT " TOKEN_COLUMNS " FROM token WHERE hash = $1" };
 static const struct sql by_id = { "SELECT " TOKEN_COLUMNS " FROM token WHERE id = $1" };
-static const struct sql by_prefix = { "SELECT " TOKEN_COLUMNS
-				      " FROM token WHERE substr(id, 1, $2) = $1 LIMIT 2" };
+static const struct sql by_prefix = {
+	"SELECT " TOKEN_COLUMNS " FROM token WHERE substr(id, 1, CAST($2 AS INTEGER)) = $1 LIMIT 2"
+};
 static const struct sql list = { "SELECT " TOKEN_COLUMNS
 				 " FROM token WHERE id > $1 ORDER BY id LIMIT $2" };
 static const struct sql list_newest = {
@@ -145,21 +145,25 @@ static void make_id(char ret[static TOKEN_ID_SIZE])
 	ret[TOKEN_ID_SIZE - 1] = '\0';
 }
 
+/* -EEXIST: that id or token is there already. */
 static int add(struct store *s, const struct token_spec *spec, const char *id,
 	const uint8_t token[static TOKEN_SIZE])
 {
 	char labels[LABELS_TEXT_SIZE];
 	uint8_t hash[TOKEN_HASH_SIZE];
+	uint64_t added = 0;
+	int r;
 
 	labels_join(&spec->labels, labels);
 	token_hash(s, token, hash);
-	return db_run(s->db, &insert,
+	r = db_run(s->db, &insert,
 		VALUES(value_text(id), value_bytes(hash, sizeof(hash)), value_text(labels),
 			value_integer(spec->uses), value_integer(store_now(s)),
 			value_integer(spec->expires), value_text(spec->actor),
 			value_text(spec->note), value_integer(spec->approve),
 			value_integer(spec->ephemeral)),
-		NULL);
+		&added);
+	return r < 0 ? r : added == 1 ? 0 : -EEXIST;
 }
 
 static int audit_creation(struct store *s, const struct token_spec *spec, const char *id)
@@ -226,8 +230,11 @@ static int complete(const char *text, char ret[static TOKEN_ID_SIZE])
 	if (*text == '\0' || strlen(text) > TOKEN_ID_SIZE - 3)
 		return -ENOENT;
 	memcpy(ret, "t-", 2);
-	for (at = 2; *text; text++)
+	for (at = 2; *text; text++) {
+		if (!isalnum((unsigned char)*text)) /* of the C locale */
+			return -ENOENT;
 		ret[at++] = (char)tolower((unsigned char)*text);
+	}
 	ret[at] = '\0';
 	return 0;
 }

@@ -326,8 +326,9 @@ static void make_tables(const char *path)
 	uint8_t token[TOKEN_SIZE];
 	struct store *store = NULL;
 
-	if (store_open(path, key, &store) < 0 || store_begin(store) < 0 ||
-		store_token_create(store, &spec, token, &record) < 0 || store_commit(store) < 0)
+	if (store_open(&(struct db_place){ path, NULL }, key, &store) < 0 ||
+		store_begin(store) < 0 || store_token_create(store, &spec, token, &record) < 0 ||
+		store_commit(store) < 0)
 		die("store");
 	store_close(store);
 }

@@ -282,13 +282,17 @@ static void what_machines_say_is_escaped(void **state)
 	enrol_some(a, 1);
 	assert_int_equal(
 		raw(a->store->path, "UPDATE client SET hostname = char(27) || '[31m' || char(10)"
-				    " || char(8238) || '\"</script>', os = CAST(x'ff41' AS TEXT)"),
+				    " || char(8238) || '\"</script>'"),
 		0);
+	if (!on_postgresql()) /* which has no such text */
+		assert_int_equal(
+			raw(a->store->path, "UPDATE client SET os = CAST(x'ff41' AS TEXT)"), 0);
 	assert_int_equal(ask(a, "GET", "/api/v1/clients", NULL), 200);
 	c = json_array_get(json_object_get(a->answer, "clients"), 0);
 	assert_string_equal(json_string_value(json_object_get(c, "hostname")),
 		"\\x1b[31m\\x0a\\xe2\\x80\\xae\"</script>");
-	assert_string_equal(json_string_value(json_object_get(c, "os")), "\\xffA");
+	assert_string_equal(json_string_value(json_object_get(c, "os")),
+		on_postgresql() ? "Debian GNU/Linux 12" : "\\xffA");
 }
 
 static void clients_are_chosen_by_label_and_state(void **state)

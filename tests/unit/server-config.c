@@ -101,6 +101,19 @@ static const struct {
 	{ "[server]\nState=here\n", 2, "absolute" },
 	{ "[server]\nControl=/" LONG50 LONG50 LONG50 "\n", 2, "too long" },
 	{ "[server]\nState=/a\nState=/b\n", 3, "second time" },
+	{ "[server]\nStore=/var/lib/muster.db\n", 2, "not what libpq takes" },
+	{ "[server]\nStore=mysql://a/b\n", 2, "not what libpq takes" },
+	{ "[server]\nStore=postgresql://a/b?no=1\n", 2, "not what libpq takes" },
+	{ "[server]\nStore=hots=a dbname=b\n", 2, "not what libpq takes" },
+	{ "[server]\nStore=dbname='b\n", 2, "not what libpq takes" },
+	{ "[server]\nStore=muster\n", 2, "not what libpq takes" },
+	{ "[server]\nStore=\n", 2, "not what libpq takes" },
+	{ "[server]\nStore=dbname=a\nStore=dbname=b\n", 3, "second time" },
+	{ "[server]\nStore=postgresql://a:secret@b/c\n", 2, "StorePasswordFile=" },
+	{ "[server]\nStore=host=b password=secret\n", 2, "StorePasswordFile=" },
+	{ "[server]\nStore=host=b sslpassword=secret\n", 2, "StorePasswordFile=" },
+	{ "[server]\nStore=host=b password='secret\n", 2, "not what libpq takes" },
+	{ "[server]\nStorePasswordFile=here\n", 2, "absolute" },
 	{ "[server]\nBeat=1s\n", 2, "no Beat=" },
 	{ "[server]\nheartbeat=1s\n", 2, "no heartbeat=" },
 	{ "[limits]\nHeartbeat=1s\n", 2, "section [limits]" },
@@ -130,8 +143,31 @@ static void a_mistake_is_named_with_its_line(void **state)
 
 		snprintf(place, sizeof(place), "%s:%u: ", path, mistakes[i].line);
 		if (r != -EINVAL || strncmp(error, place, strlen(place)) != 0 ||
-			strstr(error, mistakes[i].part) == NULL)
+			strstr(error, mistakes[i].part) == NULL || strstr(error, "secret") != NULL)
 			fail_msg("%s: %d, '%s'", mistakes[i].text, r, error);
+	}
+}
+
+static void a_store_is_taken_as_libpq_takes_it(void **state)
+{
+	static const char *const stores[] = {
+		"postgresql://muster@db.example.org/muster",
+		"postgres:///muster?host=/run/postgresql",
+		"postgresql://m@a:5432,b:5433/m?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+		"host=/run/postgresql dbname=muster user=muster",
+		"dbname=muster passfile=/etc/muster/pgpass",
+	};
+	struct config c;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(stores); i++) {
+		char text[512];
+		int len = snprintf(text, sizeof(text),
+			"[server]\nStore=%s\nStorePasswordFile=/etc/p\n", stores[i]);
+
+		assert_int_equal(load(text, (size_t)len, &c), 0);
+		assert_string_equal(c.store, stores[i]);
+		assert_string_equal(c.store_password_file, "/etc/p");
 	}
 }
 
@@ -194,6 +230,7 @@ int main(void)
 		it(an_empty_file_leaves_the_defaults),
 		it(every_key_is_taken),
 		it(a_mistake_is_named_with_its_line),
+		it(a_store_is_taken_as_libpq_takes_it),
 		it(a_mistake_changes_nothing),
 		it(a_nul_byte_is_refused),
 		it(a_last_line_without_a_newline_counts),

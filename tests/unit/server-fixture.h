@@ -11,15 +11,15 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <sqlite3.h>
 #include <string.h>
 
 #include "lib/secret.h"
+#include "server-raw.h"
 #include "server/store/internal.h"
 
 struct fixture {
 	char folder[64];
-	char path[96];
+	char path[256]; /* the database's location */
 	struct store *store;
 };
 
@@ -56,6 +56,8 @@ static int setup(void **state)
 	snprintf(f->folder, sizeof(f->folder), "/tmp/muster-test-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->path, sizeof(f->path), "%s/muster.db", f->folder);
+	if (on_postgresql())
+		assert_int_equal(raw_empty(f->path, sizeof(f->path)), 0);
 	fixture_wall = 1800000000;
 	fixture_elapsed = 1000;
 	assert_int_equal(store_open_at(f->path, fixture_key, &fixture_clock, &f->store), 0);
@@ -69,8 +71,8 @@ static int teardown(void **state)
 	const char *const ends[] = { "", "-wal", "-shm" };
 
 	store_close(f->store);
-	for (size_t i = 0; i < COUNT(ends); i++) {
-		char name[128];
+	for (size_t i = 0; i < COUNT(ends) && !on_postgresql(); i++) {
+		char name[264];
 
 		snprintf(name, sizeof(name), "%s%s", f->path, ends[i]);
 		unlink(name);
@@ -78,33 +80,6 @@ static int teardown(void **state)
 	assert_int_equal(rmdir(f->folder), 0);
 	free(f);
 	return 0;
-}
-
-/* What an intruder or another program does to the file. */
-__attribute__((unused)) static int raw(const char *path, const char *sql)
-{
-	sqlite3 *db = NULL;
-	int r = sqlite3_open(path, &db);
-
-	if (r == SQLITE_OK)
-		r = sqlite3_exec(db, sql, NULL, NULL, NULL);
-	sqlite3_close(db);
-	return r;
-}
-
-__attribute__((unused)) static int64_t raw_number(const char *path, const char *sql)
-{
-	sqlite3 *db = NULL;
-	sqlite3_stmt *st = NULL;
-	int64_t n = -1;
-
-	if (sqlite3_open(path, &db) == SQLITE_OK &&
-		sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK &&
-		sqlite3_step(st) == SQLITE_ROW)
-		n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return n;
 }
 
 /* A token of so many uses that lives so long (0: for ever), committed. */

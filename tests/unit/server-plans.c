@@ -131,6 +131,8 @@ static void no_listing_reads_a_whole_table(void **state)
 	struct api_fixture *a = *state;
 	char path[256];
 
+	if (on_postgresql()) /* the plans are SQLite's */
+		return;
 	for (size_t i = 0; i < COUNT(paths); i++) {
 		forget();
 		snprintf(path, sizeof(path), "/api/v1/%s", paths[i]);

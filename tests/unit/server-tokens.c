@@ -282,6 +282,8 @@ static void the_digits_are_in_no_file(void **state)
 	uint8_t tokens[20][TOKEN_SIZE];
 	struct token_record t;
 
+	if (on_postgresql()) /* its files: secrets.bats */
+		return;
 	for (size_t i = 0; i < COUNT(tokens); i++) {
 		make_token(f->store, 1, 0, tokens[i], &t);
 		assert_int_equal(store_begin(f->store), 0);
@@ -291,7 +293,7 @@ static void the_digits_are_in_no_file(void **state)
 	}
 	for (size_t i = 0; i < COUNT(tokens) * COUNT(ends); i++) {
 		const uint8_t *token = tokens[i / COUNT(ends)];
-		char path[128], text[TOKEN_TEXT_SIZE];
+		char path[264], text[TOKEN_TEXT_SIZE];
 
 		snprintf(path, sizeof(path), "%s%s", f->path, ends[i % COUNT(ends)]);
 		sodium_bin2hex(text, sizeof(text), token, TOKEN_SIZE);

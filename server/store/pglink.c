@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+#include "pglink.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+
+#include "../log.h"
+
+#define STATEMENT_MS 4000   /* the database's own limit, below DB_PATIENCE_MS */
+#define START_MS     600000 /* without a loop: another server may be making the tables */
+#define NOTICES_MAX  4096
+#define RETRY_MS     200
+#define RETRY_CAP_MS 5000
+
+struct pg_notice {
+	struct pg_notice *next;
+	char text[];
+};
+
+static uint64_t now_usec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+int pglink_lose(struct pglink *l, const char *why)
+{
+	if (!l->conn)
+		return -ENOTCONN;
+	log_at(LOG_ERR, "lost the database: %.*s", (int)strcspn(why, "\n"), why);
+	PQfinish(l->conn);
+	l->conn = NULL;
+	l->missed = true;
+	l->due = now_usec();
+	if (l->woken)
+		l->woken(l->userdata, false);
+	return -ENOTCONN;
+}
+
+/* ---- notices */
+
+static struct pg_notice *forget(struct pg_notice *n)
+{
+	while (n) {
+		struct pg_notice *next = n->next;
+
+		free(n);
+		n = next;
+	}
+	return NULL;
+}
+
+static void keep(struct pglink *l, const char *text)
+{
+	struct pg_notice *n = NULL;
+
+	if (l->notice_count < NOTICES_MAX)
+		n = malloc(sizeof(*n) + strlen(text) + 1);
+	if (!n) {
+		l->missed = true;
+		return;
+	}
+	n->next = NULL;
+	strcpy(n->text, text);
+	*l->last = n;
+	l->last = &n->next;
+	l->notice_count++;
+}
+
+/* Out of what libpq has read already. One's own are no news. */
+static bool take_notices(struct pglink *l)
+{
+	bool some = false;
+	PGnotify *n;
+
+	while ((n = PQnotifies(l->conn)) != NULL) {
+		if (n->be_pid != PQbackendPID(l->conn)) {
+			keep(l, n->extra);
+			some = true;
+		}
+		PQfreemem(n);
+	}
+	return some;
+}
+
+static void tell(struct pglink *l, db_listener heard, void *userdata)
+{
+	struct pg_notice *list = l->notices;
+	bool missed = l->missed && l->conn;
+
+	l->notices = NULL;
+	l->last = &l->notices;
+	l->notice_count = 0;
+	if (missed) {
+		l->missed = false;
+		heard(userdata, NULL);
+	}
+	for (const struct pg_notice *n = list; n; n = n->next)
+		heard(userdata, n->text);
+	forget(list);
+}
+
+/* ---- one exchange */
+
+/* 1: the socket is ready; 0: the time is over. */
+static int await(const struct pglink *l, short events, uint64_t until)
+{
+	struct pollfd fd = { .fd = PQsocket(l->conn), .events = events };
+	int r;
+
+	do {
+		uint64_t now = now_usec();
+
+		r = now >= until ? 0 : poll(&fd, 1, (int)((until - now) / 1000) + 1);
+	} while (r < 0 && errno == EINTR);
+	return r;
+}
+
+static int push(struct pglink *l, uint64_t until)
+{
+	int r;
+
+	while ((r = PQflush(l->conn)) > 0) {
+		if (await(l, POLLIN | POLLOUT, until) <= 0)
+			return pglink_lose(l, "it takes no more of a statement");
+		if (!PQconsumeInput(l->conn))
+			return pglink_lose(l, PQerrorMessage(l->conn));
+	}
+	return r < 0 ? pglink_lose(l, PQerrorMessage(l->conn)) : 0;
+}
+
+/* The next result, or NULL at the end of them. */
+static int pull(struct pglink *l, uint64_t until, PGresult **ret)
+{
+	while (PQisBusy(l->conn)) {
+		if (await(l, POLLIN, until) <= 0)
+			return pglink_lose(l, "it has not answered in time");
+		if (!PQconsumeInput(l->conn))
+			return pglink_lose(l, PQerrorMessage(l->conn));
+	}
+	*ret = PQgetResult(l->conn);
+	return 0;
+}
+
+/* These end what the connection is good for, whatever libpq thinks of it: the administrator's
+ * shutdown, a time-out whose cause may last, a standby where the primary was. */
+static bool hopeless(const char *state)
+{
+	static const char *const states[] = { "57P01", "57P02", "57P03", "57014", "25006",
+		"25P03" };
+
+	if (strncmp(state, "08", 2) == 0)
+		return true;
+	for (size_t i = 0; i < COUNT(states); i++)
+		if (strcmp(state, states[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Only the error's own words: its details are rows. */
+static int failed(struct pglink *l, const PGresult *result, const char *what)
+{
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (PQstatus(l->conn) != CONNECTION_OK || !state)
+		return pglink_lose(l, PQerrorMessage(l->conn));
+	if (strcmp(state, "23505") == 0)
+		return -EEXIST;
+	if (strcmp(state, "55P03") == 0)
+		return -EBUSY;
+	if (hopeless(state))
+		return pglink_lose(l, primary ? primary : state);
+	return log_err(-EIO, "the database failed: %s (%s) in: %.200s", primary ? primary : "",
+		state, what);
+}
+
+static bool good(const PGresult *result)
+{
+	return PQresultStatus(result) == PGRES_COMMAND_OK ||
+	       PQresultStatus(result) == PGRES_TUPLES_OK;
+}
+
+int pglink_finish(struct pglink *l, int sent, const char *what, PGresult **ret)
+{
+	uint64_t until = now_usec() + (uint64_t)l->patience * 1000;
+	PGresult *result = NULL, *last = NULL;
+	int r = sent ? push(l, until) : pglink_lose(l, PQerrorMessage(l->conn)), error = 0;
+
+	while (r == 0 && (r = pull(l, until, &result)) == 0 && result) {
+		PQclear(last);
+		last = result;
+		if (error == 0 && !good(result))
+			error = failed(l, result, what);
+		r = error == -ENOTCONN ? error : 0; /* after others there is more to take */
+	}
+	if (l->conn && take_notices(l) && l->woken)
+		l->woken(l->userdata, true);
+	r = r < 0 ? r : error;
+	if (r == 0 && ret)
+		*ret = give(last);
+	PQclear(last);
+	return r;
+}
+
+int pglink_execute(struct pglink *l, const char *text)
+{
+	if (!l->conn)
+		return -ENOTCONN;
+	return pglink_finish(l, PQsendQuery(l->conn, text), text, NULL);
+}
+
+/* ---- open and close */
+
+static void adopt(struct pglink *l, PGconn *c)
+{
+	PQsetnonblocking(c, 1);
+	l->conn = c;
+	l->connection++;
+	l->complained = false;
+	backoff_reset(&l->backoff);
+}
+
+int pglink_open(struct pglink *l, const struct db_place *place)
+{
+	char error[PG_ERROR_SIZE];
+	PGconn *c;
+
+	*l = (struct pglink){
+		.location = strdup(place->location),
+		.password_file = place->password_file ? strdup(place->password_file) : NULL,
+		.patience = START_MS + 60000,
+		.last = &l->notices,
+		.backoff = { RETRY_MS, RETRY_CAP_MS, 0 },
+	};
+	if (!l->location || (place->password_file && !l->password_file))
+		return -ENOMEM;
+	l->setup.place = (struct db_place){ l->location, l->password_file };
+	l->setup.statement_ms = START_MS;
+	c = pg_connect(&l->setup, error);
+	if (!c)
+		return log_err(-ENOTCONN, "cannot use the PostgreSQL database: %s", error);
+	adopt(l, c);
+	return 0;
+}
+
+void pglink_close(struct pglink *l)
+{
+	char error[PG_ERROR_SIZE];
+
+	l->notices = forget(l->notices);
+	if (l->dial)
+		PQfinish(pg_dial_end(l->dial, error));
+	PQfinish(l->conn);
+	free(l->location);
+	free(l->password_file);
+}
+
+/* ---- with a loop */
+
+int pglink_attend(struct pglink *l, void (*woken)(void *userdata, bool up), void *userdata)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "SET statement_timeout = %u", STATEMENT_MS);
+	l->setup.statement_ms = STATEMENT_MS;
+	l->patience = DB_PATIENCE_MS;
+	l->woken = woken;
+	l->userdata = userdata;
+	if (!woken)
+		return 0;
+	return pglink_execute(l, text);
+}
+
+static void try_later(struct pglink *l, const char *why)
+{
+	if (!l->complained)
+		log_warning("the database is not back: %s; it is tried again and again", why);
+	l->complained = true;
+	l->due = now_usec() + backoff_next(&l->backoff) * 1000;
+}
+
+static void reconnect(struct pglink *l)
+{
+	char error[PG_ERROR_SIZE];
+	uint64_t ended = 0;
+	PGconn *c;
+
+	if (!l->dial) {
+		if (now_usec() >= l->due && pg_dial_start(&l->setup, &l->dial) < 0)
+			try_later(l, "no thread can be made");
+		return;
+	}
+	if (read(pg_dial_fd(l->dial), &ended, sizeof(ended)) != sizeof(ended))
+		return; /* not yet */
+	c = pg_dial_end(give(l->dial), error);
+	if (!c) {
+		try_later(l, error);
+		return;
+	}
+	adopt(l, c);
+	log_info("the database is back");
+}
+
+struct db_link pglink_tend(struct pglink *l, db_listener heard, void *userdata)
+{
+	if (l->conn && !PQconsumeInput(l->conn))
+		pglink_lose(l, PQerrorMessage(l->conn));
+	if (l->conn)
+		(void)take_notices(l);
+	else
+		reconnect(l);
+	tell(l, heard, userdata);
+	if (l->conn)
+		return (struct db_link){ true, PQsocket(l->conn), UINT64_MAX };
+	if (l->dial)
+		return (struct db_link){ false, pg_dial_fd(l->dial), UINT64_MAX };
+	return (struct db_link){ false, -1, l->due };
+}
