@@ -145,7 +145,7 @@ static int is_foreign(struct store *s, const struct holding *has)
 	return r < 0 ? r : has->revision > known.revision;
 }
 
-static int judge(struct server *s, const struct client_record *client,
+static int judge(const struct server *s, const struct client_record *client,
 	const struct config_record *should, const struct holding *has, struct refusal *refusal)
 {
 	bool wanted = should != NULL && !should->removal;
@@ -176,7 +176,7 @@ static int take_first(void *userdata, const struct config_record *c)
 	return 0;
 }
 
-int configs_standing(struct server *s, const struct client_record *client, const char *name,
+int configs_standing(const struct server *s, const struct client_record *client, const char *name,
 	struct config_standing *ret)
 {
 	struct holdings held;

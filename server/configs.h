@@ -39,6 +39,7 @@ enum config_state {
 	CONFIG_REFUSED, /* it has refused that revision */
 	CONFIG_AHEAD,   /* it holds a revision that this server has never made */
 };
+#define CONFIG_STATES 6
 const char *config_state_name(enum config_state state);
 
 struct config_standing {
@@ -49,7 +50,7 @@ struct config_standing {
 	struct refusal refusal; /* with CONFIG_REFUSED */
 };
 
-int configs_standing(struct server *s, const struct client_record *client, const char *name,
+int configs_standing(const struct server *s, const struct client_record *client, const char *name,
 	struct config_standing *ret) must_use;
 
 #endif

@@ -77,6 +77,9 @@ has_message()
 
 @test "the server, its script and its tokens answer as described" {
 	asks 200 GET /status
+	asks 200 GET '/overview?span=day'
+	jq -e '.clients.enrolled == 1 and (.enrolments | length) == 24' <<<"$output"
+	is_refused 400 bad-parameter GET '/overview?span=year'
 	asks 200 GET /openapi.json
 	jq -e '.openapi == "3.1.0"' <<<"$output"
 	asks 200 GET '/events?topics=clients,status'
@@ -111,6 +114,13 @@ has_message()
 	asks 201 POST /configs "{\"name\":\"refused\",\"client\":\"$(client_of web)\",\"content\":\"$(content two)\"}"
 	eventually becomes refused refused
 	asks 200 GET /configs/motd/status
+	asks 200 GET '/configs/refused/status?outcome=refused&q=web&label=role'
+	jq -e '.clients | length == 1' <<<"$output"
+	asks 200 GET '/configs/motd/progress?q=web'
+	jq -e '.counts.current == 1' <<<"$output"
+	is_refused 409 only-one GET /configs/motd/diff
+	is_refused 404 not-found GET /configs/none/progress
+	is_refused 400 bad-parameter GET '/configs/motd/status?outcome=done'
 	asks 200 GET /configs/refused/status
 	jq -e '.clients[0].reason | strings' <<<"$output"
 	asks 201 POST /configs "{\"name\":\"motd\",\"selector\":\"*\",\"content\":\"$(content three)\"}"
@@ -118,6 +128,8 @@ has_message()
 	asks 200 GET '/configs?limit=1'
 	asks 200 GET /configs/motd
 	asks 200 GET '/configs/motd?revision=1'
+	asks 200 GET '/configs/motd/diff?from=1&to=2'
+	assert_line +three
 	asks 200 GET /configs/motd/history
 	asks 201 POST /configs/motd/rollback '{"revision":1}'
 	asks 201 POST /configs/motd/remove '{"note":"away"}'
@@ -142,11 +154,16 @@ has_message()
 	asks 200 GET "/messages/$(jq -r '.messages[0].seq' <<<"$output")"
 	asks 200 GET "/messages?client=$(client_of web)&type=check"
 	asks 200 GET '/messages?after=1000000&wait=1'
+	asks 200 GET '/messages?order=newest&q=WELL&since=2026-01-01T00:00:00Z&limit=1'
+	jq -e '.messages | length == 1' <<<"$output"
+	is_refused 400 bad-parameter GET '/messages?q=well'
 	is_refused 404 not-found GET /messages/0
 	is_refused 400 bad-parameter GET '/messages?type=A'
 	asks 200 GET /audit
 	asks 200 GET '/audit?last=1'
 	asks 200 GET '/audit?limit=1'
+	asks 200 GET '/audit?order=newest&act=client.&q=web'
+	jq -e '.entries | length > 0' <<<"$output"
 	asks 200 GET /audit/verify
 	is_refused 400 bad-parameter GET '/audit?limit=0'
 }
@@ -162,6 +179,9 @@ has_message()
 	asks 200 GET '/clients/count?label=role=web&q=web'
 	jq -e '.count == 1' <<<"$output"
 	is_refused 400 bad-parameter GET '/clients/count?connected=perhaps'
+	asks 200 GET "/clients/$client/timeline"
+	jq -e '[.events[].kind] | contains(["audit"])' <<<"$output"
+	is_refused 400 bad-parameter GET "/clients/$client/timeline?after=x"
 	asks 200 GET "/clients/$client"
 	jq -e '.connected and .uptime > 0' <<<"$output"
 	asks 200 POST "/clients/$client/labels" '{"set":["site=bonn"],"remove":["role"]}'

@@ -15,6 +15,7 @@
 
 static const struct api_route routes[] = {
 	{ GET, "/api/v1/status", api_status_show, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/overview", api_overview, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/openapi.json", api_description, ROLE_NONE, SCOPE_FREE },
 	{ GET, "/api/v1/events", api_events, VIEWER, SCOPE_REFUSED },
 	{ GET, "/metrics", api_metrics, VIEWER, SCOPE_REFUSED },
@@ -27,6 +28,7 @@ static const struct api_route routes[] = {
 	{ GET, "/api/v1/clients", api_client_list, VIEWER, SCOPE_FILTERED },
 	{ GET, "/api/v1/clients/count", api_client_count, VIEWER, SCOPE_FILTERED },
 	{ GET, "/api/v1/clients/{id}", api_client_show, VIEWER, SCOPE_CLIENT },
+	{ GET, "/api/v1/clients/{id}/timeline", api_client_timeline, VIEWER, SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/labels", api_client_label, OPERATOR, SCOPE_REFUSED },
 	{ POST, "/api/v1/clients/{id}/approve", api_client_approve, OPERATOR, SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/refuse", api_client_refuse, OPERATOR, SCOPE_CLIENT },
@@ -44,7 +46,9 @@ static const struct api_route routes[] = {
 	{ GET, "/api/v1/configs", api_config_list, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/configs/{name}", api_config_show, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/configs/{name}/history", api_config_history, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/configs/{name}/diff", api_config_diff, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/configs/{name}/status", api_config_status, VIEWER, SCOPE_FILTERED },
+	{ GET, "/api/v1/configs/{name}/progress", api_config_progress, VIEWER, SCOPE_FILTERED },
 	{ POST, "/api/v1/configs/{name}/rollback", api_config_rollback, OPERATOR, SCOPE_REFUSED },
 	{ POST, "/api/v1/configs/{name}/remove", api_config_remove, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/receipts", api_receipt_list, VIEWER, SCOPE_REFUSED },

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "answer.h"
+#include "audit_json.h"
+#include "filters.h"
+#include "recent.h"
 
 #define WALK_ROWS 500 /* entries checked in one step: about a millisecond */
 
@@ -10,7 +12,7 @@ struct listing {
 	bool more;
 };
 
-static json_t *entry_object(const struct audit_record *a)
+json_t *audit_json(const struct audit_record *a)
 {
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seq", (json_int_t)a->seq, "time",
 		value_time(a->time), "actor", value_said(a->actor), "act", value_said(a->act),
@@ -28,7 +30,7 @@ static int list_one(void *userdata, const struct audit_record *a)
 		l->more = true;
 		return 1;
 	}
-	r = page_add(&l->page, entry_object(a));
+	r = page_add(&l->page, audit_json(a));
 	l->last = a->seq;
 	if (r > 0)
 		l->limit = l->page.count;
@@ -55,14 +57,27 @@ static bool start_of_last(struct api_call *c, const struct param *p, uint64_t *a
 
 void api_audit_list(struct api_call *c)
 {
-	struct param params[] = { { .name = "after" }, { .name = "limit" }, { .name = "last" } };
+	struct param params[] = { { .name = "after" }, { .name = "limit" }, { .name = "last" },
+		{ .name = "order" }, { .name = "object" }, { .name = "act" }, { .name = "q" } };
+	const struct audit_asked asked = { .after = &params[0],
+		.limit = &params[1],
+		.object = &params[4],
+		.act = &params[5],
+		.text = &params[6] };
 	struct listing l = {};
 	uint64_t after, limit;
 	char next[24] = "";
+	bool newest;
 	int r;
 
-	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[0], 0, INT64_MAX, 0, &after) ||
+	if (!read_query(c, params, COUNT(params)) || !read_newest(c, &params[3], &newest) ||
+		!goes_with_order(c, newest, &params[2], &params[4], 3))
+		return;
+	if (newest) {
+		audit_newest(c, &asked);
+		return;
+	}
+	if (!read_number(c, &params[0], 0, INT64_MAX, 0, &after) ||
 		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
 		!start_of_last(c, &params[2], &after))
 		return;

@@ -57,7 +57,7 @@ static json_t *reset_object(const struct reset_record *r)
 
 json_t *client_whole_object(const struct server *s, const struct client_record *client)
 {
-	json_t *object = client_object(s, client), *reset = NULL;
+	json_t *object = client_object(s, client), *reset = NULL, *configs = NULL;
 	struct reset_record last;
 	int r = store_reset_get(s->store, client->id, &last);
 
@@ -65,11 +65,13 @@ json_t *client_whole_object(const struct server *s, const struct client_record *
 		reset = reset_object(&last);
 	else if (r == -ENOENT)
 		reset = json_null();
-	if (object && (!reset || json_object_set_new(object, "reset", reset) < 0)) {
-		json_decref(object);
-		return NULL;
-	}
-	return object;
+	bool whole = client_configs(s, client, &configs) == 0 &&
+		     json_object_set_new(object, "configs", configs) == 0;
+	whole = json_object_set_new(object, "reset", reset) == 0 && whole;
+	if (whole)
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 json_t *client_short_object(const struct server *s, const struct client_record *r)

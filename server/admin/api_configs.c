@@ -6,8 +6,7 @@
 #include "../changes.h"
 #include "../configs.h"
 #include "answer.h"
-
-#define SCAN_MAX 500 /* machines looked at for one page of a status */
+#include "lib/diff.h"
 
 static json_t *revision_object(const struct config_record *r)
 {
@@ -312,71 +311,62 @@ void api_config_show(struct api_call *c)
 	answer_json(c, 200, object);
 }
 
-/* ---- how far the machines are */
+/* ---- what one changed */
 
-struct status {
-	struct api_call *call;
-	struct page page;
-	char last[CLIENT_ID_TEXT_SIZE];
-};
-
-static json_t *number_or_null(uint64_t n)
+/* Of a removal: nothing. */
+static int content_of(
+	struct api_call *c, const struct config_record *r, char **ret, size_t *ret_len)
 {
-	return n ? json_integer((json_int_t)n) : json_null();
+	*ret_len = 0;
+	if (!r->removal)
+		return store_config_content(c->server->store, r->hash, ret, ret_len);
+	*ret = strdup("");
+	return *ret ? 0 : -ENOMEM;
 }
 
-static json_t *standing_object(const struct client_record *client, const struct config_standing *s)
+static int differ(struct api_call *c, const struct config_record *old,
+	const struct config_record *new, struct buffer *text)
 {
-	bool refused = s->state == CONFIG_REFUSED;
-	bool wanted = s->wanted && !s->should.removal;
+	scoped(freep) char *a = NULL;
+	scoped(freep) char *b = NULL;
+	char names[2][CONFIG_NAME_SIZE + 24];
+	size_t a_len, b_len;
+	int r = content_of(c, old, &a, &a_len);
 
-	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-		value_hex(client->id, sizeof(client->id)), "hostname",
-		value_said_or_null(client->facts.hostname), "state", config_state_name(s->state),
-		"should", number_or_null(wanted ? s->should.revision : 0), "has",
-		number_or_null(s->has.revision), "code",
-		refused ? json_integer(s->refusal.code) : json_null(), "reason",
-		refused ? json_string(nack_name(s->refusal.code)) : json_null(), "text",
-		refused ? value_said(s->refusal.text) : json_null(), "refused",
-		value_time(refused ? s->refusal.time : 0));
-}
-
-/* Machines that neither have nor should have it are left out. */
-static int add_standing(void *userdata, const struct client_record *client)
-{
-	struct status *l = userdata;
-	struct config_standing s;
-	int r = configs_standing(l->call->server, client, l->call->id, &s);
-
-	sodium_bin2hex(l->last, sizeof(l->last), client->id, sizeof(client->id));
-	if (r < 0 || (s.state == CONFIG_NONE && !s.wanted))
+	if (r == 0)
+		r = content_of(c, new, &b, &b_len);
+	if (r < 0)
 		return r;
-	return page_add(&l->page, standing_object(client, &s));
+	snprintf(names[0], sizeof(names[0]), "%s@%llu", old->name,
+		(unsigned long long)old->revision);
+	snprintf(names[1], sizeof(names[1]), "%s@%llu", new->name,
+		(unsigned long long)new->revision);
+	text->limit = API_ANSWER_MAX;
+	return diff_unified(a, a_len, b, b_len, names[0], names[1], text);
 }
 
-void api_config_status(struct api_call *c)
+/* Without revisions: what the newest changed. */
+void api_config_diff(struct api_call *c)
 {
-	struct param params[] = { { .name = "after" }, { .name = "limit" } };
-	struct client_filter filter = { .state = CLIENT_ENROLLED, .scan = SCAN_MAX };
-	struct config_record newest;
-	struct status l = { .call = c };
-	char next[CLIENT_ID_TEXT_SIZE], selector[API_SELECTOR_SIZE];
-	uint64_t limit;
+	struct param params[] = { { .name = "from" }, { .name = "to" } };
+	struct config_record old, new;
+	struct buffer text = {};
+	uint64_t from, to;
 	int r;
 
 	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
-		!find(c, 0, &newest))
+		!read_number(c, &params[0], 1, INT64_MAX, 0, &from) ||
+		!read_number(c, &params[1], 1, INT64_MAX, 0, &to) || !find(c, to, &new) ||
+		!find(c, from ? from : new.revision - (new.revision > 1), &old))
 		return;
-	filter.selector = api_selector(c, NULL, selector);
-	filter.after = params[0].given ? params[0].value : NULL;
-	filter.limit = (uint32_t)limit;
-	r = store_client_each(c->server->store, &filter, add_standing, &l, next);
-	if (r == -EINVAL)
-		answer_refuse(c, 400, "bad-parameter", "parameter 'after' must be a whole id");
-	else if (r < 0 && l.page.error == 0)
-		answer_store_error(c, r, "client");
+	if (!from && new.revision == 1) {
+		answer_refuse(c, 409, "only-one", "there is only one revision of '%s'", c->id);
+		return;
+	}
+	r = differ(c, &old, &new, &text);
+	if (r < 0)
+		answer_store_error(c, -EIO, "configuration");
 	else
-		page_answer(c, &l.page, NULL, "clients", r > 0 ? l.last : next);
-	page_endp(&l.page);
+		answer_text(c, "text/x-diff; charset=utf-8", &text);
+	buffer_clear(&text);
 }

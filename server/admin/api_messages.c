@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "../store/messages.h"
-#include "answer.h"
+#include "filters.h"
 #include "lib/text.h"
 #include "messages_json.h"
+#include "recent.h"
 
 #define SCAN_ROWS  2000   /* looked at for one answer */
 #define WAIT_MAX   60     /* seconds */
@@ -131,15 +132,42 @@ static bool ask_for_type(struct api_call *c, const struct param *p, struct asked
 	return true;
 }
 
+/* The parameters in the order of api_message_list(). */
+static void list_newest(struct api_call *c, const struct param *params)
+{
+	struct message_asked asked = { .after = &params[0],
+		.limit = &params[1],
+		.text = &params[7],
+		.since = &params[8],
+		.until = &params[9] };
+	struct asked who = {};
+
+	if (!ask_for_client(c, &params[3], &who) || !ask_for_type(c, &params[4], &who))
+		return;
+	asked.client = who.filter.client;
+	asked.type = who.filter.type;
+	messages_newest(c, &asked);
+}
+
 void api_message_list(struct api_call *c)
 {
 	struct param params[] = { { .name = "after" }, { .name = "limit" }, { .name = "last" },
-		{ .name = "client" }, { .name = "type" }, { .name = "wait" } };
-	struct asked *a = api_state(c, sizeof(*a));
+		{ .name = "client" }, { .name = "type" }, { .name = "wait" }, { .name = "order" },
+		{ .name = "q" }, { .name = "since" }, { .name = "until" } };
+	struct asked *a;
 	uint64_t wait;
+	bool newest;
 
-	if (!a || !read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[0], 0, INT64_MAX, 0, &a->filter.after) ||
+	if (!read_query(c, params, COUNT(params)) || !read_newest(c, &params[6], &newest) ||
+		!goes_with_order(c, newest, &params[2], &params[7], 3) ||
+		!goes_with_order(c, newest, &params[5], &params[7], 3))
+		return;
+	if (newest) {
+		list_newest(c, params);
+		return;
+	}
+	a = api_state(c, sizeof(*a));
+	if (!a || !read_number(c, &params[0], 0, INT64_MAX, 0, &a->filter.after) ||
 		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &a->limit) ||
 		!read_number(c, &params[2], 1, INT32_MAX, 0, &a->filter.last) ||
 		!ask_for_client(c, &params[3], a) || !ask_for_type(c, &params[4], a) ||

@@ -6,9 +6,8 @@
 
 #include "../channel.h"
 #include "clients_json.h"
+#include "filters.h"
 #include "lib/text.h"
-
-#define STEP_ROWS 2000 /* looked at in one step: about a millisecond */
 
 /* ---- what is asked for */
 
@@ -42,21 +41,6 @@ static bool read_selector(
 		"parameter 'label': '%.200s' is not a selector: terms KEY, KEY=VALUE, "
 		"KEY!=VALUE or !KEY with commas between them, or *",
 		p->value);
-	return false;
-}
-
-static bool read_words(struct api_call *c, const struct param *p, char ret[static SEARCH_SIZE])
-{
-	size_t words = 0;
-
-	for (const char *at = p->value; *at; at++)
-		words += *at != ' ' && (at == p->value || at[-1] == ' ');
-	snprintf(ret, SEARCH_SIZE, "%.*s", SEARCH_SIZE - 1, p->value);
-	if (strlen(p->value) < SEARCH_SIZE && words <= SEARCH_WORDS)
-		return true;
-	answer_refuse(c, 400, "bad-parameter",
-		"parameter 'q' may have %d words, and %d bytes in all", SEARCH_WORDS,
-		SEARCH_SIZE - 1);
 	return false;
 }
 
@@ -127,9 +111,7 @@ static int take(void *userdata, const struct client_sight *sight)
 
 /* ---- places, as "next" says them: what it is ordered by, in hex, a dot, the id */
 
-#define PLACE_SIZE (2 * 65 + 1 + CLIENT_ID_TEXT_SIZE)
-
-static void place_text(const struct client_place *p, char ret[static PLACE_SIZE])
+void place_text(const struct client_place *p, char ret[static PLACE_SIZE])
 {
 	char key[2 * sizeof(p->key) + 1], id[CLIENT_ID_TEXT_SIZE];
 
@@ -138,7 +120,7 @@ static void place_text(const struct client_place *p, char ret[static PLACE_SIZE]
 	snprintf(ret, PLACE_SIZE, "%s.%s", key, id);
 }
 
-static int read_place(const char *text, struct client_place *ret)
+int read_place(const char *text, struct client_place *ret)
 {
 	size_t dot = strcspn(text, "."), len = 0, id_len = 0;
 

@@ -12,6 +12,10 @@ json_t *client_object(const struct server *s, const struct client_record *client
 json_t *client_whole_object(const struct server *s, const struct client_record *client);
 json_t *client_short_object(const struct server *s, const struct client_record *client);
 
+/* How it is with each configuration that it has or should have; *ret is the caller's. */
+int client_configs(const struct server *s, const struct client_record *client, json_t **ret)
+	must_use;
+
 /* Answers with the page of clients that the filter gives: extra's fields, "clients", "next". extra
  * is taken over; NULL: none. A bad filter.after is refused. */
 void clients_answer(struct api_call *c, const struct client_filter *filter, json_t *extra,
@@ -22,7 +26,7 @@ void clients_answer(struct api_call *c, const struct client_filter *filter, json
 /* The filters that every listing and count of clients knows. */
 struct client_wish {
 	char selector[API_SELECTOR_SIZE]; /* "": all; within the scope of who asks */
-	char text[SEARCH_SIZE];           /* "": all */
+	char text[WORDS_SIZE];            /* "": all */
 	int state;                        /* or -1 */
 	int connected;                    /* 1, 0, or -1: whether or not */
 };
@@ -33,6 +37,11 @@ enum { WISH_LABEL, WISH_STATE, WISH_TEXT, WISH_CONNECTED, WISHES };
 
 /* params: these four first. false: refused. */
 bool read_wish(struct api_call *c, const struct param *params, struct client_wish *ret);
+
+/* A place in a listing as "next" says it: what it is ordered by, in hex, a dot, the id. -EINVAL. */
+#define PLACE_SIZE (2 * 65 + 1 + CLIENT_ID_TEXT_SIZE)
+void place_text(const struct client_place *p, char ret[static PLACE_SIZE]);
+int read_place(const char *text, struct client_place *ret) must_use;
 
 /* Looks through all clients in steps and answers with a page of "clients" and "next". sort: as the
  * parameter says it, "" is by hostname; after: a place, as "next" said it, or "". */

@@ -17,7 +17,7 @@ static const struct sql set_head = { "UPDATE audit_head SET hash = $1 WHERE one 
 static const struct sql get_head = { "SELECT seq, hash FROM audit_head WHERE one = 1" };
 static const struct sql add = { "INSERT INTO audit (seq, time, actor, act, object, detail, hash)"
 				" VALUES ($1, $2, $3, $4, $5, $6, $7)" };
-static const struct sql list = { "SELECT seq, time, actor, act, object, detail, hash FROM audit"
+static const struct sql list = { "SELECT " AUDIT_COLUMNS " FROM audit"
 				 " WHERE seq > $1 ORDER BY seq LIMIT $2" };
 
 static void hash_number(crypto_hash_sha256_state *h, uint64_t n)
@@ -121,7 +121,7 @@ int store_audit(
 }
 
 /* false: the hash stored has another length than a hash. */
-static bool entry_of(struct rows *rows, struct audit_record *ret)
+bool audit_entry(struct rows *rows, struct audit_record *ret)
 {
 	ret->seq = rows_integer(rows, 0);
 	ret->time = rows_integer(rows, 1);
@@ -144,7 +144,7 @@ int store_audit_each(
 		r = rows_next(rows);
 		if (r <= 0)
 			return r;
-		(void)entry_of(rows, &a); /* a damaged hash is shown as zeros: verify judges */
+		(void)audit_entry(rows, &a); /* a damaged hash is shown as zeros: verify judges */
 		r = visit(userdata, &a);
 	}
 	return r;
@@ -191,7 +191,7 @@ int store_audit_walk(struct store *s, struct audit_walk *w, uint32_t part)
 			return i == part ? 1 : compare_head(s, v);
 		if (r < 0)
 			return r;
-		if (!entry_of(rows, &a) || !fits(v, &a)) {
+		if (!audit_entry(rows, &a) || !fits(v, &a)) {
 			v->first_bad = v->entries + 1;
 			return 0;
 		}

@@ -53,6 +53,13 @@ static const struct sql drop_refused = {
 	"DELETE FROM config_refused WHERE client = $1 AND name = $2"
 };
 
+static const struct sql held_by = { "SELECT client, revision, hash FROM config_held"
+				    " WHERE name = $1 AND client > $2 ORDER BY client LIMIT $3" };
+static const struct sql refused_by = {
+	"SELECT client, revision FROM config_refused"
+	" WHERE name = $1 AND client > $2 ORDER BY client LIMIT $3"
+};
+
 /* ---- selectors */
 
 static bool client_id(const char *selector, uint8_t ret[static CLIENT_ID_SIZE])
@@ -80,6 +87,16 @@ bool config_selector_matches(const char *selector, const struct client_record *c
 	if (client_id(selector, id))
 		return memcmp(id, c->id, sizeof(id)) == 0;
 	return selector_matches(selector, &c->labels);
+}
+
+bool config_selector_fits(
+	const char *selector, const uint8_t id[static CLIENT_ID_SIZE], const char *labels)
+{
+	uint8_t meant[CLIENT_ID_SIZE];
+
+	if (client_id(selector, meant))
+		return memcmp(meant, id, sizeof(meant)) == 0;
+	return selector_matches_text(selector, labels);
 }
 
 /* ---- reading */
@@ -173,6 +190,11 @@ int store_config_history(struct store *s, const char *name, uint64_t before, uin
 		VALUES(value_text(name), value_integer(before ? before : UINT64_MAX),
 			value_integer(limit ? limit : UINT64_MAX)),
 		visit, userdata);
+}
+
+int store_config_live(struct store *s, const char *name, config_visitor visit, void *userdata)
+{
+	return each(s, &live, VALUES(value_text(name)), visit, userdata);
 }
 
 struct wanted {
@@ -372,4 +394,43 @@ int store_refusal_set(struct store *s, const uint8_t client[static CLIENT_ID_SIZ
 			value_integer(why->revision), value_integer(why->time),
 			value_integer(why->code), value_text(why->text)),
 		NULL);
+}
+
+/* ---- of all machines */
+
+static int each_of(struct store *s, const struct sql *sql, const char *name, const uint8_t *after,
+	uint32_t limit, held_visitor visit, void *userdata)
+{
+	scoped(rows_endp) struct rows *rows = NULL;
+	struct config_held h = {};
+	int r = db_rows(s->db, sql,
+		VALUES(value_text(name),
+			value_bytes(after ? (const void *)after : "", after ? CLIENT_ID_SIZE : 0),
+			value_integer(limit)),
+		&rows);
+
+	while (r == 0) {
+		r = rows_next(rows);
+		if (r <= 0)
+			return r;
+		h.revision = rows_integer(rows, 1);
+		if (!rows_bytes(rows, 0, h.client, sizeof(h.client)))
+			return -EIO;
+		if (sql == &held_by)
+			rows_bytes(rows, 2, h.hash, sizeof(h.hash));
+		r = visit(userdata, &h);
+	}
+	return r;
+}
+
+int store_held_each(struct store *s, const char *name, const uint8_t *after, uint32_t limit,
+	held_visitor visit, void *userdata)
+{
+	return each_of(s, &held_by, name, after, limit, visit, userdata);
+}
+
+int store_refused_each(struct store *s, const char *name, const uint8_t *after, uint32_t limit,
+	held_visitor visit, void *userdata)
+{
+	return each_of(s, &refused_by, name, after, limit, visit, userdata);
 }

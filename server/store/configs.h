@@ -20,6 +20,9 @@
 /* -EINVAL: neither a label selector nor a client's. */
 int config_selector_check(const char *selector) must_use;
 bool config_selector_matches(const char *selector, const struct client_record *c);
+/* The same of a client's id and its labels as labels_join() gives them. */
+bool config_selector_fits(
+	const char *selector, const uint8_t id[static CLIENT_ID_SIZE], const char *labels);
 
 struct config_record {
 	char name[CONFIG_NAME_SIZE];
@@ -64,6 +67,10 @@ int store_config_history(struct store *s, const char *name, uint64_t before, uin
 int store_config_wanted(struct store *s, const struct client_record *client, const char *name,
 	config_visitor visit, void *userdata) must_use;
 
+/* Those that some machine can be meant by: the newest first. */
+int store_config_live(struct store *s, const char *name, config_visitor visit, void *userdata)
+	must_use;
+
 /* ---- what machines hold, by their own word */
 
 int store_held(struct store *s, const uint8_t client[static CLIENT_ID_SIZE], struct holdings *ret)
@@ -89,6 +96,19 @@ int store_refusal_set(struct store *s, const uint8_t client[static CLIENT_ID_SIZ
 	const char *name, const struct refusal *r) must_use;
 int store_refusal_drop(
 	struct store *s, const uint8_t client[static CLIENT_ID_SIZE], const char *name) must_use;
+
+/* Of one name, by client, above after (NULL: all), at most so many: what each machine holds; which
+ * revision each has refused. */
+struct config_held {
+	uint8_t client[CLIENT_ID_SIZE];
+	uint64_t revision;
+	uint8_t hash[CONFIG_HASH_SIZE];
+};
+typedef int (*held_visitor)(void *userdata, const struct config_held *h);
+int store_held_each(struct store *s, const char *name, const uint8_t *after, uint32_t limit,
+	held_visitor visit, void *userdata) must_use;
+int store_refused_each(struct store *s, const char *name, const uint8_t *after, uint32_t limit,
+	held_visitor visit, void *userdata) must_use; /* the hash is zeros */
 
 /* ---- receipts: the signed ACKs and NACKs, with all that their signatures cover */
 

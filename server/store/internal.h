@@ -4,7 +4,9 @@
 #define MUSTER_STORE_INTERNAL_H
 
 #include "clock.h"
+#include "configs.h"
 #include "db.h"
+#include "messages.h"
 #include "store.h"
 
 #define TOKEN_HASH_SIZE 32
@@ -57,6 +59,18 @@ int removed_by_pin(struct store *s, const uint8_t tls_pin[static PIN_SIZE],
 /* 1: one of these keys was a removed client's; 0. */
 int removed_has_key(struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE],
 	const uint8_t tls_pin[static PIN_SIZE]) must_use;
+
+/* A row of these columns. audit_entry() is false if the hash stored is none. */
+#define AUDIT_COLUMNS "seq, time, actor, act, object, detail, hash"
+#define MESSAGE_COLUMNS                                                                            \
+	"m.seq, m.client, m.number, m.sent, m.received, m.type, COALESCE(c.hostname, ''), m.text"
+#define MESSAGE_FROM " FROM message m LEFT JOIN client c ON c.id = m.client"
+#define RECEIPT_COLUMNS                                                                            \
+	"id, time, client, client_key, server_key, op, kind, code, name, revision, hash, binding," \
+	" signature, bytes"
+bool audit_entry(struct rows *rows, struct audit_record *ret);
+int message_entry(struct rows *rows, struct message_record *ret) must_use;
+int receipt_entry(struct rows *rows, struct receipt *ret) must_use;
 
 /* What client.find has, for the narrow index of search.h: "LABELS|HOSTNAME|ADDRESS" (no label has a
  * "|" in it), or "" if the labels are too long for an index. Whatever changes one of the three

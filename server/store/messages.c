@@ -6,10 +6,6 @@
 
 #include "internal.h"
 
-#define COLUMNS                                                                                    \
-	"m.seq, m.client, m.number, m.sent, m.received, m.type, COALESCE(c.hostname, ''), m.text"
-#define FROM " FROM message m LEFT JOIN client c ON c.id = m.client"
-
 /* Only a number above the spool's last changes a row: that is what stores a message once. */
 static const struct sql advance = {
 	"INSERT INTO message_spool (client, spool, number, used) VALUES ($1, $2, $3, $4)"
@@ -49,14 +45,15 @@ static const struct sql expired = {
 };
 static const struct sql drop = { "DELETE FROM message WHERE seq = $1" };
 
-static const struct sql list = { "SELECT " COLUMNS FROM
+static const struct sql list = { "SELECT " MESSAGE_COLUMNS MESSAGE_FROM
 				 " WHERE m.seq > $1 ORDER BY m.seq LIMIT $2" };
 static const struct sql list_client = {
-	"SELECT " COLUMNS FROM " WHERE m.client = $3 AND m.seq > $1 ORDER BY m.seq LIMIT $2"
+	"SELECT " MESSAGE_COLUMNS MESSAGE_FROM
+	" WHERE m.client = $3 AND m.seq > $1 ORDER BY m.seq LIMIT $2"
 };
-static const struct sql list_type = { "SELECT " COLUMNS FROM
+static const struct sql list_type = { "SELECT " MESSAGE_COLUMNS MESSAGE_FROM
 				      " WHERE m.type = $3 AND m.seq > $1 ORDER BY m.seq LIMIT $2" };
-static const struct sql get = { "SELECT " COLUMNS FROM " WHERE m.seq = $1" };
+static const struct sql get = { "SELECT " MESSAGE_COLUMNS MESSAGE_FROM " WHERE m.seq = $1" };
 static const struct sql back = { "SELECT seq FROM message ORDER BY seq DESC LIMIT 1 OFFSET $1" };
 static const struct sql back_client = {
 	"SELECT seq FROM message WHERE client = $2 ORDER BY seq DESC LIMIT 1 OFFSET $1"
@@ -193,7 +190,7 @@ int store_message_add(struct store *s, const uint8_t client[static CLIENT_ID_SIZ
 
 /* ---- reading */
 
-static int record(struct rows *rows, struct message_record *ret)
+int message_entry(struct rows *rows, struct message_record *ret)
 {
 	*ret = (struct message_record){
 		.seq = rows_integer(rows, 0),
@@ -250,7 +247,7 @@ int store_message_each(struct store *s, const struct message_filter *f, message_
 			*ret_next = m.seq;
 			return 0;
 		}
-		r = record(rows, &m);
+		r = message_entry(rows, &m);
 		if (r == 0 && (!f->type || strcmp(m.type, f->type) == 0))
 			r = visit(userdata, &m);
 	}
@@ -267,7 +264,7 @@ int store_message_get(struct store *s, uint64_t seq, message_visitor visit, void
 		r = rows_next(rows);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	r = record(rows, &m);
+	r = message_entry(rows, &m);
 	return r < 0 ? r : visit(userdata, &m);
 }
 

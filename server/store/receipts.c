@@ -5,10 +5,6 @@
 #include "configs.h"
 #include "internal.h"
 
-#define RECEIPT_COLUMNS                                                                            \
-	"id, time, client, client_key, server_key, op, kind, code, name, revision, hash, binding," \
-	" signature, bytes"
-
 static const struct sql insert = {
 	"INSERT INTO receipt (" RECEIPT_COLUMNS ")"
 	" SELECT coalesce(max(id), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13"
@@ -35,7 +31,7 @@ int store_receipt_add(struct store *s, const struct receipt *r)
 		NULL);
 }
 
-static int record(struct rows *rows, struct receipt *ret)
+int receipt_entry(struct rows *rows, struct receipt *ret)
 {
 	const void *bytes;
 	bool whole;
@@ -69,7 +65,7 @@ int store_receipt_get(struct store *s, uint64_t id, struct receipt *ret)
 		r = rows_next(rows);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	return record(rows, ret);
+	return receipt_entry(rows, ret);
 }
 
 int store_receipt_each(struct store *s, const uint8_t *client, const char *name, uint64_t after,
@@ -87,7 +83,7 @@ int store_receipt_each(struct store *s, const uint8_t *client, const char *name,
 		r = rows_next(rows);
 		if (r <= 0)
 			return r;
-		r = record(rows, &receipt);
+		r = receipt_entry(rows, &receipt);
 		if (r == 0)
 			r = visit(userdata, &receipt);
 	}

@@ -195,7 +195,7 @@ static const char *const steps[] = {
 	"  WHERE length(labels) <= 800;"
 	"CREATE INDEX client_find ON client(hostname, id, state, find);"
 	"CREATE INDEX client_enrolled ON client(enrolled, id);"
-	"CREATE INDEX client_seen ON client(last_hello, id);"
+	"CREATE INDEX client_seen ON client(last_hello, id, state);"
 	"CREATE INDEX config_held_name ON config_held(name, client, revision, hash);"
 	"CREATE INDEX config_refused_name ON config_refused(name, client);"
 	"CREATE INDEX config_refused_time ON config_refused(time);"

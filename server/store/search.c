@@ -8,6 +8,7 @@
 #include "internal.h"
 #include "lib/label.h"
 #include "lib/text.h"
+#include "words.h"
 
 #define SIGHT(key) "SELECT id, state, find, " key " FROM client "
 
@@ -31,6 +32,11 @@ static const struct sql from_the_end = { SIGHT(
 static const struct sql enrolments = {
 	"SELECT count(*) FROM client WHERE enrolled >= $1 AND enrolled < $2"
 };
+/* The sum keeps the index on the state out of it: that has too many. */
+#define UNSEEN " FROM client WHERE last_hello < $1 AND state + 0 = 0"
+static const struct sql count_unseen = { "SELECT count(*)" UNSEEN };
+static const struct sql some = { "SELECT id FROM client WHERE state = $1 LIMIT $2" };
+static const struct sql list_unseen = { "SELECT id" UNSEEN " ORDER BY last_hello DESC LIMIT $2" };
 
 void client_find(
 	const char *labels, const char *hostname, const char *address, char ret[static FIND_SIZE])
@@ -42,64 +48,22 @@ void client_find(
 
 /* ---- does it fit? */
 
-struct words {
-	size_t count;
-	char text[SEARCH_SIZE]; /* in small letters, with a NUL behind each word */
-	const char *of[SEARCH_WORDS];
-};
-
-static char small(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-}
-
-/* -E2BIG: too long, or too many. */
-static int split(const char *text, struct words *ret)
-{
-	size_t len = strlen(text);
-
-	*ret = (struct words){};
-	if (len >= sizeof(ret->text))
-		return -E2BIG;
-	for (size_t i = 0; i < len; i++) {
-		ret->text[i] = text[i] == ' ' ? '\0' : small(text[i]);
-		if (text[i] == ' ' || (i > 0 && text[i - 1] != ' '))
-			continue;
-		if (ret->count == SEARCH_WORDS)
-			return -E2BIG;
-		ret->of[ret->count++] = ret->text + i;
-	}
-	return 0;
-}
-
-static bool has(const char *text, const char *word)
-{
-	for (; *text; text++) {
-		size_t i = 0;
-
-		while (word[i] && small(text[i]) == word[i])
-			i++;
-		if (!word[i])
-			return true;
-	}
-	return false;
-}
-
-static bool id_has(const uint8_t *id, const char *word)
-{
-	char text[CLIENT_ID_TEXT_SIZE];
-
-	if (word[strspn(word, "0123456789abcdef")] != '\0')
-		return false;
-	return has(sodium_bin2hex(text, sizeof(text), id, CLIENT_ID_SIZE), word);
-}
-
+/* The id only where a word could be of it: that is what costs most. */
 static bool has_all(const struct words *w, const char *find, const uint8_t *id)
 {
-	for (size_t i = 0; i < w->count; i++)
-		if (!has(find, w->of[i]) && !id_has(id, w->of[i]))
+	char text[CLIENT_ID_TEXT_SIZE];
+	const char *const texts[] = { find, text };
+
+	if (words_fit(w, texts, 1))
+		return true;
+	for (size_t i = 0; i < w->count; i++) {
+		const char *word = w->text + w->at[i];
+
+		if (word[strspn(word, "0123456789abcdef")] != '\0' && !words_has(find, word))
 			return false;
-	return true;
+	}
+	sodium_bin2hex(text, sizeof(text), id, CLIENT_ID_SIZE);
+	return words_fit(w, texts, 2);
 }
 
 /* ---- the look */
@@ -205,7 +169,7 @@ int store_client_search(struct store *s, const struct client_search *q, struct c
 	l.search = q;
 	l.visit = visit;
 	l.userdata = userdata;
-	r = split(q->text ? q->text : "", &l.words);
+	r = words_split(q->text, &l.words);
 	return r < 0 ? r : look(&l, place, rows);
 }
 
@@ -218,4 +182,38 @@ int store_client_enrolments(
 		r = db_number(s->db, &enrolments,
 			VALUES(value_integer(from), value_integer(from + span)), &ret[i]);
 	return r;
+}
+
+/* The clients whose ids the statement gives. */
+static int each_id(struct store *s, const struct sql *sql, uint64_t first, uint32_t limit,
+	client_visitor visit, void *userdata)
+{
+	scoped(rows_endp) struct rows *rows = NULL;
+	uint8_t id[CLIENT_ID_SIZE];
+	struct client_record c;
+	int r = db_rows(s->db, sql, VALUES(value_integer(first), value_integer(limit)), &rows);
+
+	while (r == 0) {
+		r = rows_next(rows);
+		if (r <= 0)
+			return r;
+		r = rows_bytes(rows, 0, id, sizeof(id)) ? store_client_by_id(s, id, &c) : -EIO;
+		if (r == 0)
+			r = visit(userdata, &c);
+	}
+	return r;
+}
+
+int store_client_some(struct store *s, enum client_state state, uint32_t limit,
+	client_visitor visit, void *userdata)
+{
+	return each_id(s, &some, state, limit, visit, userdata);
+}
+
+int store_client_unseen(struct store *s, uint64_t since, uint32_t limit, client_visitor visit,
+	void *userdata, uint64_t *ret_count)
+{
+	int r = db_number(s->db, &count_unseen, VALUES(value_integer(since)), ret_count);
+
+	return r < 0 ? r : each_id(s, &list_unseen, since, limit, visit, userdata);
 }

@@ -9,9 +9,7 @@
 #define MUSTER_STORE_SEARCH_H
 
 #include "store.h"
-
-#define SEARCH_SIZE  129 /* of a search's text */
-#define SEARCH_WORDS 8
+#include "words.h"
 
 enum client_sort {
 	SORT_HOSTNAME, /* the quickest: the narrow index */
@@ -54,5 +52,13 @@ int store_client_search(struct store *s, const struct client_search *q, struct c
 /* How many enrolled in each of count spans of so many seconds, the first from that time on. */
 int store_client_enrolments(
 	struct store *s, uint64_t from, uint64_t span, size_t count, uint64_t *ret) must_use;
+
+/* A few of those in that state. */
+int store_client_some(struct store *s, enum client_state state, uint32_t limit,
+	client_visitor visit, void *userdata) must_use;
+/* Of those enrolled who has not been heard of since then: how many, and those that were heard of
+ * last. */
+int store_client_unseen(struct store *s, uint64_t since, uint32_t limit, client_visitor visit,
+	void *userdata, uint64_t *ret_count) must_use;
 
 #endif

@@ -104,6 +104,9 @@ int store_token_each(struct store *s, const char *after, uint32_t limit, token_v
  * that no token has ends the list. */
 int store_token_newest(struct store *s, const char *after, bool live, uint32_t limit,
 	token_visitor visit, void *userdata) must_use;
+/* The live ones that expire until then: how many, and the first of them. */
+int store_token_ending(struct store *s, uint64_t until, uint32_t limit, token_visitor visit,
+	void *userdata, uint64_t *ret_count) must_use;
 int store_token_count_live(struct store *s, uint64_t *ret) must_use;
 
 /* ---- clients */

@@ -37,6 +37,12 @@ static const struct sql list_newest = {
 	" AND (expires = 0 OR expires > $4)))"
 	" ORDER BY created DESC, id DESC LIMIT $2"
 };
+#define ENDING                                                                                     \
+	" FROM token WHERE expires > $1 AND expires <= $2 AND used < uses AND revoked = 0"         \
+	" AND lapsed = 0"
+static const struct sql count_ending = { "SELECT count(*)" ENDING };
+static const struct sql list_ending = { "SELECT " TOKEN_COLUMNS ENDING
+					" ORDER BY expires LIMIT $3" };
 static const struct sql count_live = {
 	"SELECT count(*) FROM token WHERE used < uses AND revoked = 0 AND lapsed = 0"
 	" AND (expires = 0 OR expires > $1)"
@@ -307,4 +313,17 @@ int store_token_newest(struct store *s, const char *after, bool live, uint32_t l
 int store_token_count_live(struct store *s, uint64_t *ret)
 {
 	return db_number(s->db, &count_live, VALUES(value_integer(store_now(s))), ret);
+}
+
+int store_token_ending(struct store *s, uint64_t until, uint32_t limit, token_visitor visit,
+	void *userdata, uint64_t *ret_count)
+{
+	scoped(rows_endp) struct rows *rows = NULL;
+	const struct value values[] = { value_integer(store_now(s)), value_integer(until),
+		value_integer(limit) };
+	int r = db_number(s->db, &count_ending, values, 2, ret_count);
+
+	if (r == 0)
+		r = db_rows(s->db, &list_ending, values, COUNT(values), &rows);
+	return r < 0 ? r : visit_all(s, rows, visit, userdata);
 }

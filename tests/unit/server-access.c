@@ -20,6 +20,7 @@ static const struct {
 		HTTP_METHOD_##method, "/api/v1/" path, ROLE_##role, SCOPE_##scope                  \
 	}
 	R(GET, "status", VIEWER, REFUSED),
+	R(GET, "overview", VIEWER, REFUSED),
 	R(GET, "openapi.json", NONE, FREE),
 	R(GET, "events", VIEWER, REFUSED),
 	{ HTTP_METHOD_GET, "/metrics", ROLE_VIEWER, SCOPE_REFUSED },
@@ -32,6 +33,7 @@ static const struct {
 	R(GET, "clients", VIEWER, FILTERED),
 	R(GET, "clients/count", VIEWER, FILTERED),
 	R(GET, "clients/{id}", VIEWER, CLIENT),
+	R(GET, "clients/{id}/timeline", VIEWER, CLIENT),
 	R(POST, "clients/{id}/labels", OPERATOR, REFUSED),
 	R(POST, "clients/{id}/approve", OPERATOR, CLIENT),
 	R(POST, "clients/{id}/refuse", OPERATOR, CLIENT),
@@ -49,7 +51,9 @@ static const struct {
 	R(GET, "configs", VIEWER, REFUSED),
 	R(GET, "configs/{name}", OPERATOR, REFUSED),
 	R(GET, "configs/{name}/history", VIEWER, REFUSED),
+	R(GET, "configs/{name}/diff", OPERATOR, REFUSED),
 	R(GET, "configs/{name}/status", VIEWER, FILTERED),
+	R(GET, "configs/{name}/progress", VIEWER, FILTERED),
 	R(POST, "configs/{name}/rollback", OPERATOR, REFUSED),
 	R(POST, "configs/{name}/remove", OPERATOR, REFUSED),
 	R(GET, "receipts", VIEWER, REFUSED),

@@ -5,6 +5,10 @@
  */
 #include "server-ask.h"
 
+#include <sodium.h>
+
+#include "server/store/search.h"
+
 /* ---- every statement that runs, as SQLite tells them to a tracer */
 
 #define STATEMENTS 512
@@ -123,16 +127,59 @@ static const char *const paths[] = {
 	"audit?last=10",
 	"messages?last=10",
 	"messages?type=login",
+	"messages?order=newest",
+	"messages?order=newest&q=backup",
+	"messages?order=newest&type=login&since=2026-01-01T00:00:00Z&until=2027-01-01T00:00:00Z",
+	"audit?order=newest",
+	"audit?order=newest&q=x",
+	"audit?order=newest&object=00000000000000000000000000000000",
 	"receipts",
+	"overview",
+	"configs",
+	"configs/app",
+	"configs/app/history",
+	"configs/app/diff",
+	"configs/app/status",
+	"configs/app/status?outcome=refused",
+	"configs/app/progress",
 };
+
+#define PUSH "{\"name\":\"app\",\"selector\":\"*\",\"content\":\"YQ==\"}"
+
+static int take(void *userdata, const struct client_record *c)
+{
+	*(struct client_record *)userdata = *c;
+	return 0;
+}
+
+static void look_at(struct api_fixture *a, const struct client_record *c, const char *what)
+{
+	char path[256], id[CLIENT_ID_TEXT_SIZE];
+
+	forget();
+	sodium_bin2hex(id, sizeof(id), c->id, sizeof(c->id));
+	snprintf(path, sizeof(path), "/api/v1/clients/%s%s", id, what);
+	assert_int_equal(ask(a, "GET", path, NULL), 200);
+	check(a, path);
+	snprintf(path, sizeof(path), "/api/v1/messages?order=newest&client=%s", id);
+	assert_int_equal(ask(a, "GET", path, NULL), 200);
+	check(a, path);
+}
 
 static void no_listing_reads_a_whole_table(void **state)
 {
 	struct api_fixture *a = *state;
+	struct client_record one;
 	char path[256];
 
 	if (on_postgresql()) /* the plans are SQLite's */
 		return;
+	enrol_some(a, 1);
+	assert_int_equal(store_client_some(a->server.store, CLIENT_ENROLLED, 1, take, &one), 0);
+	assert_int_equal(ask(a, "POST", "/api/v1/configs", PUSH), 201);
+	assert_int_equal(ask(a, "POST", "/api/v1/configs", PUSH), 201);
+	look_at(a, &one, "");
+	look_at(a, &one, "/timeline");
 	for (size_t i = 0; i < COUNT(paths); i++) {
 		forget();
 		snprintf(path, sizeof(path), "/api/v1/%s", paths[i]);

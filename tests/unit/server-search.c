@@ -103,13 +103,13 @@ static void words_without_end_are_refused(void **state)
 	struct fixture *f = *state;
 	struct client_place place = {};
 	struct seen seen = {};
-	char text[SEARCH_SIZE + 1];
+	char text[WORDS_SIZE + 1];
 	struct client_search q = { .state = -1, .text = text };
 
 	memset(text, 'x', sizeof(text));
-	text[SEARCH_SIZE] = '\0';
+	text[WORDS_SIZE] = '\0';
 	assert_int_equal(store_client_search(f->store, &q, &place, 9, note, &seen), -E2BIG);
-	text[SEARCH_SIZE - 1] = '\0';
+	text[WORDS_SIZE - 1] = '\0';
 	assert_int_equal(store_client_search(f->store, &q, &place, 9, note, &seen), 0);
 	q.text = "1 2 3 4 5 6 7 8 9";
 	assert_int_equal(store_client_search(f->store, &q, &place, 9, note, &seen), -E2BIG);
