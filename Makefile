@@ -63,7 +63,7 @@ ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares $(DEPS)/l
 AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih -lcap \
 	$(DEPS)/lib/libnonss.a
 endif
-SERVER_LINK := -pie -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lpq -lz \
+SERVER_LINK := -pie -lcurl -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lpq -lz \
 	$(if $(LLHTTP),,-lllhttp)
 CTL_LINK    := -pie -lcurl -ljansson -lsodium -lsecp256k1 -lcrypto
 TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lpq -lz \
@@ -144,7 +144,7 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(MUSTER_CPPFLAGS) $(EXTRA_CPPFLAGS) $(CPPFLAGS) $(MUSTER_CFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(call objects,lib/uplink.c lib/line.c lib/download.c $(ENROL_C) $(AGENT_C)): EXTRA_CPPFLAGS := $(CURL_CPPFLAGS)
+$(call objects,lib/uplink.c lib/line.c lib/download.c lib/multi.c $(ENROL_C) $(AGENT_C)): EXTRA_CPPFLAGS := $(CURL_CPPFLAGS)
 $(call objects,$(SERVER_C)) $(patsubst %,%.o,$(TESTS)): EXTRA_CPPFLAGS := $(LLHTTP_CPPFLAGS) $(LIBPQ_CPPFLAGS)
 
 $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c

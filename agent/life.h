@@ -11,12 +11,12 @@
 #include "agent/agent.h"
 #include "agent/log.h"
 #include "agent/mail.h"
-#include "agent/multi.h"
 #include "agent/orders.h"
 #include "agent/reset.h"
 #include "agent/setup.h"
 #include "agent/status.h"
 #include "lib/backoff.h"
+#include "lib/multi.h"
 #include "lib/session.h"
 #include "lib/uplink.h"
 

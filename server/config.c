@@ -132,6 +132,16 @@ static const char *parse_outlet(const struct key *k, const char *value, struct c
 	return parse_path(k, value, c);
 }
 
+static const char *parse_yes(const struct key *k, const char *value, struct config *c)
+{
+	bool yes = strcmp(value, "yes") == 0;
+
+	if (!yes && strcmp(value, "no") != 0)
+		return "neither yes nor no";
+	*(bool *)field_of(k, c) = yes;
+	return NULL;
+}
+
 static const char *parse_monitor(const struct key *k, const char *value, struct config *c)
 {
 	(void)k;
@@ -191,6 +201,9 @@ static const struct key keys[] = {
 		false },
 	{ "messages", "OutletFile", parse_outlet, FIELD(outlet_file), 0, OUTLET_SIZE, false },
 	{ "messages", "OutletCommand", parse_outlet, FIELD(outlet_command), 0, OUTLET_SIZE, false },
+	{ "webhooks", "AllowLocal", parse_yes, FIELD(webhooks_local), 0, 0, false },
+	{ "webhooks", "AllowHttp", parse_yes, FIELD(webhooks_http), 0, 0, false },
+	{ "webhooks", "CaFile", parse_path, FIELD(webhooks_ca), 0, CA_FILE_SIZE, false },
 	{ "dashboard", "Listen", parse_dashboard, 0, 0, 0, false },
 	{ "dashboard", "MetricsListen", parse_monitor, 0, 0, 0, false },
 	{ "dashboard", "Host", parse_host, 0, 0, 0, true },
@@ -383,7 +396,8 @@ static int on_value(void *userdata, const char *section, const char *name, const
 	if (section[0] == '\0')
 		wrong(r, "%s= stands before the first [section]", name);
 	else if (strcmp(section, "server") != 0 && strcmp(section, "limits") != 0 &&
-		 strcmp(section, "messages") != 0 && strcmp(section, "dashboard") != 0)
+		 strcmp(section, "messages") != 0 && strcmp(section, "dashboard") != 0 &&
+		 strcmp(section, "webhooks") != 0)
 		wrong(r, "there is no section [%s]", section);
 	else
 		wrong(r, "there is no %s= in section [%s]", name, section);

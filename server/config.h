@@ -16,6 +16,7 @@
 #define FOLDER_SIZE      (PATH_MAX - 256) /* leaves room for the names below it */
 #define CONTROL_SIZE     108              /* sun_path */
 #define OUTLET_SIZE      256
+#define CA_FILE_SIZE     256
 #define IDLE_BEATS       3  /* heartbeats that a machine may miss */
 #define IDLE_SLACK       30 /* seconds on top of them */
 #define HEARTBEAT_MAX    86400
@@ -47,6 +48,9 @@ struct config {
 	uint32_t idle_timeout; /* 0: by config_idle_timeout() from the heartbeat */
 	uint32_t wrong_tokens_per_source;
 	uint32_t wrong_tokens; /* a second, from everywhere */
+	/* [webhooks] */
+	bool webhooks_local, webhooks_http;
+	char webhooks_ca[CA_FILE_SIZE]; /* "": the system's */
 	/* [messages] */
 	uint32_t messages_keep; /* seconds */
 	struct message_limits messages;

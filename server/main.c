@@ -30,6 +30,7 @@
 #include "server.h"
 #include "stream.h"
 #include "tls.h"
+#include "webhooks.h"
 
 #define EXIT_USAGE      2
 #define SPARE_FILES     64 /* descriptors for all that is not a connection */
@@ -325,6 +326,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = monitor_start(s);
 	if (r >= 0)
+		r = webhooks_start(s);
+	if (r >= 0)
 		r = messages_start(s);
 	if (r >= 0)
 		r = ephemeral_start(s);
@@ -339,6 +342,7 @@ static void stop(struct server *s)
 	listener_stop(s);
 	dashboard_stop(s);
 	monitor_stop(s);
+	webhooks_stop(s); /* a door may have had a test under way */
 	events_stop(s);
 	control_stop(s);
 	outlet_stop(s);

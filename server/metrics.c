@@ -13,6 +13,7 @@
 #include "listener.h"
 #include "server.h"
 #include "store/messages.h"
+#include "webhooks.h"
 
 /* The first failure sticks; so the families read as a list. */
 struct exposition {
@@ -166,6 +167,23 @@ static void work(struct exposition *w, const struct metrics *m)
 		"Event streams ended because their reader was too slow.", m->streams_ended);
 }
 
+static void webhooks(struct exposition *w, struct server *s)
+{
+	struct webhooks_stats h;
+
+	keep(w, webhooks_stats(s, &h));
+	family(w, "muster_webhooks", "gauge", "Webhooks, by their state.");
+	labelled(w, "state", "active", h.hooks - h.failing - h.disabled);
+	labelled(w, "state", "failing", h.failing);
+	labelled(w, "state", "disabled", h.disabled);
+	family(w, "muster_webhook_attempts_total", "counter", "Messages sent to webhooks.");
+	labelled(w, "result", "delivered", h.delivered);
+	labelled(w, "result", "failed", h.failed);
+	gauge(w, "muster_webhook_waiting",
+		"Audit entries that the webhook that is farthest behind has not come to.",
+		h.waiting);
+}
+
 static void turns(struct exposition *w, const struct turn_stats *t)
 {
 	uint64_t count = 0;
@@ -274,6 +292,7 @@ int metrics_write(struct server *s, struct buffer *out)
 	packets(&w, &s->metrics);
 	refusals(&w, &s->metrics);
 	work(&w, &s->metrics);
+	webhooks(&w, s);
 	turns(&w, turn_stats(s->turn));
 	process(&w);
 	return w.error;

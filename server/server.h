@@ -14,6 +14,7 @@
 #include "store/store.h"
 #include "turn.h"
 
+struct webhooks;  /* webhooks.h: entries of the audit log to URLs */
 struct monitor;   /* admin/monitor.h: a listener for metrics */
 struct events;    /* admin/events.h: changes as Server-Sent Events */
 struct changes;   /* changes.h: who is told of what happens */
@@ -40,6 +41,7 @@ struct server {
 	struct changes *changes; /* NULL: nobody is told */
 	struct events *events;
 	struct monitor *monitor;
+	struct webhooks *webhooks;
 	SSL_CTX *tls;
 	struct channels *channels;
 	struct guesses *guesses;

@@ -147,6 +147,21 @@ has_message()
 	is_refused 400 bad-field POST /configs '{"name":"../x","selector":"*","content":""}'
 }
 
+@test "webhooks answer as described" {
+	asks 201 POST /webhooks '{"url":"https://127.0.0.1:1/x","events":["token.create","client.*"],"note":"n"}'
+	id=$(jq -r .id <<<"$output")
+	asks 200 GET /webhooks
+	asks 200 POST "/webhooks/$id/test"
+	jq -e '.delivered == false' <<<"$output"
+	asks 200 POST "/webhooks/$id/enable" '{}'
+	asks 200 POST "/webhooks/$id/remove"
+	is_refused 404 not-found POST "/webhooks/$id/remove"
+	is_refused 404 not-found POST "/webhooks/$id/test"
+	is_refused 400 bad-field POST /webhooks '{"url":"http://192.0.2.1/"}'
+	is_refused 400 bad-field POST /webhooks '{"url":"https://192.0.2.1/","events":[]}'
+	is_refused 400 bad-field POST /webhooks '{}'
+}
+
 @test "messages and the audit log answer as described" {
 	on web muster-agent send --type check "all is well"
 	eventually has_message

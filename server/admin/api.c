@@ -55,6 +55,11 @@ static const struct api_route routes[] = {
 	{ GET, "/api/v1/receipts/{id}", api_receipt_show, VIEWER, SCOPE_REFUSED },
 	{ POST, "/api/v1/api-tokens", api_access_create, ADMINISTRATOR, SCOPE_NO_TOKEN },
 	{ GET, "/api/v1/api-tokens", api_access_list, ADMINISTRATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/webhooks", api_webhook_create, ADMINISTRATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/webhooks", api_webhook_list, ADMINISTRATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/webhooks/{id}/remove", api_webhook_remove, ADMINISTRATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/webhooks/{id}/enable", api_webhook_enable, ADMINISTRATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/webhooks/{id}/test", api_webhook_test, ADMINISTRATOR, SCOPE_REFUSED },
 	{ POST, "/api/v1/api-tokens/{id}/revoke", api_access_revoke, ADMINISTRATOR,
 		SCOPE_NO_TOKEN },
 };

@@ -100,6 +100,11 @@ bool api_route(size_t i, const char **ret_method, const char **ret_path) must_us
 
 /* The handlers, by their routes. */
 void api_description(struct api_call *c);
+void api_webhook_create(struct api_call *c);
+void api_webhook_list(struct api_call *c);
+void api_webhook_remove(struct api_call *c);
+void api_webhook_enable(struct api_call *c);
+void api_webhook_test(struct api_call *c);
 void api_events(struct api_call *c);
 void api_metrics(struct api_call *c);
 void api_health(struct api_call *c);

@@ -69,6 +69,11 @@ int audit_verify(struct ctl *c, int argc, char **argv);
 int access_create(struct ctl *c, int argc, char **argv);
 int access_list(struct ctl *c, int argc, char **argv);
 int access_revoke(struct ctl *c, int argc, char **argv);
+int webhook_add(struct ctl *c, int argc, char **argv);
+int webhook_list(struct ctl *c, int argc, char **argv);
+int webhook_enable(struct ctl *c, int argc, char **argv);
+int webhook_test(struct ctl *c, int argc, char **argv);
+int webhook_remove(struct ctl *c, int argc, char **argv);
 int events(struct ctl *c, int argc, char **argv);
 int status(struct ctl *c, int argc, char **argv);
 

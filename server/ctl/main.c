@@ -69,6 +69,12 @@ static const struct command commands[] = {
 		"make a token for programs that use the API, which is shown once", access_create },
 	{ "api-token", "list", "", "all of them, and when they were used", access_list },
 	{ "api-token", "revoke", "ID", "it opens nothing any more", access_revoke },
+	{ "webhook", "add", "URL [--event PATTERN]... [--note TEXT]",
+		"send what happens there, signed with a secret that is shown once", webhook_add },
+	{ "webhook", "list", "", "all of them, and how they are", webhook_list },
+	{ "webhook", "test", "ID", "send it a message now", webhook_test },
+	{ "webhook", "enable", "ID", "go on with one that is disabled or waits", webhook_enable },
+	{ "webhook", "remove", "ID", "nothing is sent there any more", webhook_remove },
 	{ "events", NULL, "[--topic TOPIC]...", "what changes, as it happens", events },
 	{ "status", NULL, "", "the server, its keys and its numbers", status },
 };

@@ -238,6 +238,21 @@ static const char *const steps[] = {
 	"ALTER TABLE client ADD COLUMN counted {integer} NOT NULL DEFAULT 0;"
 	"CREATE INDEX client_ephemeral ON client(last_hello) WHERE ephemeral > 0;"
 	"INSERT INTO meta (name, value) VALUES ('attended', 0);",
+	/* Where audit entries are sent to. position: the last one that is done with. */
+	"CREATE TABLE webhook ("
+	"  id TEXT PRIMARY KEY NOT NULL,"
+	"  url TEXT NOT NULL,"
+	"  events TEXT NOT NULL,"
+	"  note TEXT NOT NULL,"
+	"  created_by TEXT NOT NULL,"
+	"  created {integer} NOT NULL,"
+	"  position {integer} NOT NULL,"
+	"  delivered {integer} NOT NULL,"
+	"  failing_since {integer} NOT NULL,"
+	"  disabled {integer} NOT NULL,"
+	"  error TEXT NOT NULL,"
+	"  salt {bytes} NOT NULL CHECK (length(salt) = 16)"
+	") {strict};",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

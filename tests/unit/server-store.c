@@ -186,7 +186,7 @@ static void a_full_disk_fails_the_turn_and_loses_nothing(void **state)
 	snprintf(folder, sizeof(folder), "%s/small", f->folder);
 	snprintf(path, sizeof(path), "%s/muster.db", folder);
 	assert_int_equal(mkdir(folder, 0700), 0);
-	mount_small(folder, "size=800k", 0);
+	mount_small(folder, "size=1m", 0);
 	assert_int_equal(store_open(&(struct db_place){ path, NULL }, fixture_key, &s), 0);
 	do {
 		char detail[2000];

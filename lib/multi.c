@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "multi.h"
+#include "lib/multi.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

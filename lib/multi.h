@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A libcurl multi handle on an sd-event loop: each socket and the timer it asks for is a source. */
-#ifndef MUSTER_AGENT_MULTI_H
-#define MUSTER_AGENT_MULTI_H
+#ifndef MUSTER_MULTI_H
+#define MUSTER_MULTI_H
 
 #include <curl/curl.h>
 #include <systemd/sd-event.h>
 
-#include "lib/base.h"
+#include "base.h"
 
 struct multi;
 
