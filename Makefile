@@ -63,10 +63,10 @@ ENROL_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(STATIC_CRYPTO) -lcares $(DEPS)/l
 AGENT_LINK := $(STATIC) $(DEPS)/lib/libcurl.a $(DEPS)/lib/libsystemd.a $(STATIC_CRYPTO) -lcares -linih -lcap \
 	$(DEPS)/lib/libnonss.a
 endif
-SERVER_LINK := -pie -lcurl -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lpq -lz \
+SERVER_LINK := -pie -lcurl -lssl -lcrypto -lsecp256k1 -lsodium -lsystemd -ljansson -linih -lsqlite3 -lpq -lz -lunistring \
 	$(if $(LLHTTP),,-lllhttp)
 CTL_LINK    := -pie -lcurl -ljansson -lsodium -lsecp256k1 -lcrypto
-TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lpq -lz \
+TEST_LINK   := -pie -lcmocka -lssl -lcrypto -lsecp256k1 -lsodium -lcurl -lsystemd -ljansson -linih -lsqlite3 -lpq -lz -lunistring \
 	$(if $(LLHTTP),,-lllhttp)
 
 # ---------------------------------------------------------------------------- what is made of what

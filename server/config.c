@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "admin/hosts.h"
+#include "admin/proxy.h"
 #include "lib/text.h"
 
 #define LINE_MAX_INI 196 /* what inih takes for one line of a file */
@@ -175,6 +176,43 @@ static const char *parse_host(const struct key *k, const char *value, struct con
 	return NULL;
 }
 
+static const char *parse_proxy(const struct key *k, const char *value, struct config *c)
+{
+	(void)k;
+	if (c->proxy_count == PROXIES_MAX)
+		return "too many proxies (16 at most)";
+	if (network_parse(value, &c->proxies[c->proxy_count]) < 0)
+		return "not an address or network, as 192.0.2.1 or 2001:db8::/32";
+	c->proxy_count++;
+	return NULL;
+}
+
+static const char *parse_proxy_header(const struct key *k, const char *value, struct config *c)
+{
+	(void)k;
+	if (strcasecmp(value, "X-Forwarded") != 0 && strcasecmp(value, "Forwarded") != 0)
+		return "neither X-Forwarded nor Forwarded";
+	c->proxy_header = strcasecmp(value, "Forwarded") == 0 ? PROXY_FORWARDED : PROXY_X_FORWARDED;
+	return NULL;
+}
+
+/* A header that something else is meant by already can't name a user as well. */
+static const char *parse_trusted_header(const struct key *k, const char *value, struct config *c)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789-";
+	size_t len = strlen(value);
+
+	(void)k;
+	if (strcmp(value, "off") == 0)
+		return NULL;
+	if (len == 0 || len >= HEADER_NAME_SIZE || strspn(value, letters) != len ||
+		http_header_known(value))
+		return "not a header's name of its own, as X-Remote-User, and not off";
+	strcpy(c->trusted_header, value);
+	return NULL;
+}
+
 #define FIELD(member) offsetof(struct config, member)
 static const struct key keys[] = {
 	{ "server", "Listen", parse_listen_key, 0, 0, 0, true },
@@ -207,6 +245,11 @@ static const struct key keys[] = {
 	{ "dashboard", "Listen", parse_dashboard, 0, 0, 0, false },
 	{ "dashboard", "MetricsListen", parse_monitor, 0, 0, 0, false },
 	{ "dashboard", "Host", parse_host, 0, 0, 0, true },
+	{ "dashboard", "TrustedProxy", parse_proxy, 0, 0, 0, true },
+	{ "dashboard", "ProxyHeader", parse_proxy_header, 0, 0, 0, false },
+	{ "dashboard", "TrustedHeader", parse_trusted_header, 0, 0, 0, false },
+	{ "dashboard", "SessionIdle", parse_duration, FIELD(session_idle), 60, 2592000, false },
+	{ "dashboard", "SessionMax", parse_duration, FIELD(session_max), 60, 31536000, false },
 };
 
 /* Beside the program: PREFIX/sbin/muster-server goes with PREFIX/lib/muster/clients, a build
@@ -244,6 +287,8 @@ void config_defaults(struct config *ret)
 		.wrong_tokens = 100,
 		.messages_keep = 30 * 86400,
 		.messages = { .messages = 100000, .bytes = 64u << 20 },
+		.session_idle = 2 * 3600,
+		.session_max = 16 * 3600,
 	};
 	if (config_parse_listen("[::]:8443", &ret->listen[0]) < 0 ||
 		config_parse_listen("127.0.0.1:8080", &ret->dashboard) < 0)

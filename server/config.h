@@ -4,6 +4,7 @@
 #define MUSTER_CONFIG_H
 
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -23,11 +24,19 @@
 #define HOSTS_MAX        16
 #define CONFIG_HOST_SIZE 256
 #define STORE_SIZE       192 /* a line of the file is no longer */
+#define HEADER_NAME_SIZE 65
 
 struct listen_address {
 	struct sockaddr_storage address;
 	socklen_t len;
 };
+
+#define PROXIES_MAX 16
+struct network {
+	struct in6_addr address; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t bits;
+};
+enum proxy_header { PROXY_X_FORWARDED, PROXY_FORWARDED };
 
 struct config {
 	/* [server] */
@@ -62,6 +71,12 @@ struct config {
 	struct listen_address monitor; /* MetricsListen=; len 0: none */
 	size_t host_count;
 	char hosts[HOSTS_MAX][CONFIG_HOST_SIZE]; /* in lower case, without port */
+	size_t proxy_count;
+	struct network proxies[PROXIES_MAX];
+	enum proxy_header proxy_header;
+	char trusted_header[HEADER_NAME_SIZE]; /* "": none */
+	uint32_t session_idle;                 /* seconds */
+	uint32_t session_max;
 };
 
 /* What stands when the file says nothing. */

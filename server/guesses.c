@@ -20,6 +20,7 @@ struct guesser {
 struct guesses {
 	pthread_mutex_t lock;
 	uint32_t per_source, overall;
+	uint32_t refill_ms;
 	uint64_t all_full_us;
 	uint32_t others, others_wrong; /* not told yet, of networks whose place was taken */
 	struct guesser sets[SETS][WAYS];
@@ -69,6 +70,7 @@ int guesses_new(struct guesses **ret)
 	}
 	(void)source_hash(&nobody); /* its key is made at the first use: the same for all */
 	guesses_limit(g, 10, 100);
+	guesses_pace(g, GUESSES_REFILL_MS);
 	*ret = g;
 	return 0;
 }
@@ -84,6 +86,11 @@ void guesses_limit(struct guesses *g, uint32_t per_source, uint32_t overall)
 {
 	g->per_source = per_source;
 	g->overall = overall;
+}
+
+void guesses_pace(struct guesses *g, uint32_t refill_ms)
+{
+	g->refill_ms = refill_ms;
 }
 
 static bool is_free(const struct guesser *e, uint64_t now_ms)
@@ -114,8 +121,7 @@ static uint32_t wait_of(struct guesses *g, const struct source *network, uint64_
 
 	if (e == NULL || e->full_ms <= now_ms)
 		return 0;
-	uint64_t own =
-		too_far(e->full_ms, now_ms, (uint64_t)(g->per_source - 1) * GUESSES_REFILL_MS);
+	uint64_t own = too_far(e->full_ms, now_ms, (uint64_t)(g->per_source - 1) * g->refill_ms);
 	uint64_t all = too_far(g->all_full_us, now_ms * 1000, 1000000 - 1000000 / g->overall);
 	uint64_t ms = own > all / 1000 ? own : (all + 999) / 1000;
 	return (uint32_t)((ms + 999) / 1000);
@@ -161,10 +167,28 @@ void guesses_wrong(struct guesses *g, const struct source *s, uint64_t now_ms)
 	struct guesser *e = find(g, &network);
 	if (e == NULL)
 		e = place(g, &network, now_ms);
-	e->full_ms = (e->full_ms > now_ms ? e->full_ms : now_ms) + GUESSES_REFILL_MS;
+	e->full_ms = (e->full_ms > now_ms ? e->full_ms : now_ms) + g->refill_ms;
 	e->wrong++;
 	g->all_full_us = (g->all_full_us > now_us ? g->all_full_us : now_us) + 1000000 / g->overall;
 	unlock(g);
+}
+
+/* What has been refilled meanwhile stays so. */
+static uint64_t sooner(uint64_t full, uint64_t by, uint64_t now)
+{
+	return full > now + by ? full - by : now;
+}
+
+void guesses_right(struct guesses *g, const struct source *s, uint64_t now_ms)
+{
+	struct source network = source_network(s);
+	struct guesser *e = find(g, &network);
+
+	if (e == NULL)
+		return;
+	e->full_ms = sooner(e->full_ms, g->refill_ms, now_ms);
+	e->wrong -= e->wrong > 0;
+	g->all_full_us = sooner(g->all_full_us, 1000000 / g->overall, now_ms * 1000);
 }
 
 /* Keeps the busiest, in order. What falls out is counted among the others. */

@@ -26,11 +26,17 @@ struct guesses *guesses_free(struct guesses *g);
 /* per_source: size of a network's bucket; overall: wrong guesses a second from everywhere. */
 void guesses_limit(struct guesses *g, uint32_t per_source, uint32_t overall);
 
+/* Another pace than GUESSES_REFILL_MS. */
+void guesses_pace(struct guesses *g, uint32_t refill_ms);
+
 /* 0: it may ask; otherwise the seconds it should wait. */
 uint32_t guesses_wait(struct guesses *g, const struct source *s, uint64_t now_ms);
 
 /* That source has named a token that doesn't exist. */
 void guesses_wrong(struct guesses *g, const struct source *s, uint64_t now_ms);
+
+/* Takes one of them back: it was no guess. */
+void guesses_right(struct guesses *g, const struct source *s, uint64_t now_ms);
 
 /* What was guessed since the last call: up to GUESSES_TOLD networks, the busiest first, then the
  * number of the others and of their guesses. Nothing to tell: 0. */

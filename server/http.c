@@ -507,6 +507,22 @@ void http_parser_next(struct http_parser *p)
 	reset(p);
 }
 
+bool http_header_known(const char *name)
+{
+	static const char *const others[] = { "connection", "content-length", "set-cookie",
+		"user-agent", "referer", "accept-encoding", "accept-language", "x-real-ip",
+		"x-forwarded", "via", "date", "dnt", "te", "trailer", "keep-alive", "upgrade",
+		"proxy-authorization", "cache-control", "pragma" };
+
+	for (size_t k = 0; k < KNOWN_COUNT; k++)
+		if (known[k].name != NULL && strcasecmp(known[k].name, name) == 0)
+			return true;
+	for (size_t i = 0; i < COUNT(others); i++)
+		if (strcasecmp(others[i], name) == 0)
+			return true;
+	return false;
+}
+
 const char *http_status_text(int status)
 {
 	static const struct {
@@ -563,6 +579,11 @@ int http_answer_head(struct buffer *out, int status, const char *content_type, u
 	char date[32];
 
 	http_date(date);
+	/* RFC 9110, 8.6: 204 has no length. */
+	if (status == 204)
+		return buffer_printf(out, "HTTP/1.1 204 %s\r\nDate: %s\r\nConnection: %s\r\n%s\r\n",
+			http_status_text(status), date, keep_alive ? "keep-alive" : "close",
+			headers != NULL ? headers : "");
 	return buffer_printf(out,
 		"HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: %s\r\n%s%s%s"
 		"Content-Length: %llu\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",

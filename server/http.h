@@ -73,4 +73,7 @@ int http_answer_problem(struct buffer *out, int status, const char *code, const 
 	bool keep_alive, const char *headers) must_use;
 const char *http_status_text(int status);
 
+/* Whether the parser or a browser means something by that header already. */
+bool http_header_known(const char *name);
+
 #endif

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "admin/access.h"
 #include "admin/control.h"
 #include "admin/dashboard.h"
 #include "admin/events.h"
@@ -320,6 +321,8 @@ static int start(struct server *s)
 	if (r >= 0)
 		r = events_start(s);
 	if (r >= 0)
+		r = access_start(s);
+	if (r >= 0)
 		r = control_start(s);
 	if (r >= 0)
 		r = dashboard_start(s);
@@ -345,6 +348,7 @@ static void stop(struct server *s)
 	webhooks_stop(s); /* a door may have had a test under way */
 	events_stop(s);
 	control_stop(s);
+	access_stop(s);
 	outlet_stop(s);
 	ephemeral_stop(s);
 	messages_stop(s);

@@ -28,6 +28,7 @@ struct stream;    /* stream.h: every accepted connection */
 struct configs;   /* configs.h: configurations under way */
 struct outlet;    /* outlet.h: messages to a file or a command */
 struct control;   /* admin/control.h: the control socket and its API */
+struct access;    /* admin/access.h: logging in */
 struct dashboard; /* admin/dashboard.h: the API over HTTP, and the pages */
 
 struct server {
@@ -47,6 +48,7 @@ struct server {
 	struct guesses *guesses;
 	struct configs *configs;
 	struct control *control;
+	struct access *access;
 	struct dashboard *dashboard; /* NULL: none */
 	struct outlet *outlet;
 	sd_event_source *message_timer;   /* messages.h: for what has become too old */

@@ -29,9 +29,11 @@ teardown_file()
 	machines_end
 }
 
+over=()
+
 description()
 {
-	"$BATS_TEST_DIRNAME/helpers/openapi" "$server/control.sock" "$log" "$@"
+	"${over[@]}" "$BATS_TEST_DIRNAME/helpers/openapi" "$server/control.sock" "$log" "$@"
 }
 
 # asks STATUS METHOD PATH [JSON]: that the answer has that status and is as described; its body, as $output.
@@ -237,6 +239,48 @@ server_peer()
 	asks 200 POST "/api-tokens/$id/revoke"
 	is_refused 404 not-found POST /api-tokens/a-none/revoke
 	is_refused 400 bad-field POST /api-tokens '{"name":"x","role":"king"}'
+
+	asks 201 POST /admins '{"name":"ann","role":"operator","password":"a long password"}'
+	asks 201 POST /admins '{"name":"proxied","role":"viewer"}'
+	is_refused 409 exists POST /admins '{"name":"ann","role":"viewer"}'
+	asks 200 GET '/admins?limit=1'
+	asks 200 GET '/admins?after=ann'
+	asks 200 POST /admins/proxied/role '{"role":"operator"}'
+	asks 200 POST /admins/proxied/password '{"password":"another password"}'
+	asks 204 POST /admins/proxied/remove
+	is_refused 404 not-found POST /admins/proxied/remove '{}'
+	is_refused 404 not-found POST /admins/proxied/role '{"role":"viewer"}'
+	is_refused 400 bad-field POST /admins/ann/password '{"password":"short"}'
+	asks 200 GET /session
+	is_refused 409 no-session POST /session/password '{"old":"x","new":"a longer password"}'
+	asks 204 DELETE /session
+	asks 200 POST /session '{"name":"ann","password":"a long password"}'
+	is_refused 401 wrong-login POST /session '{"name":"ann","password":"another"}'
+	asks 200 GET '/sessions?limit=1'
+	id=$(jq -r '.sessions[0].id' <<<"$output")
+	asks 204 POST "/sessions/$id/end"
+	is_refused 404 not-found POST "/sessions/$id/end"
+	in_browser
+}
+
+# What a session only can do, and cannot.
+in_browser()
+{
+	local cookie csrf
+
+	in_hub curl -q -sS -D "$MACHINES_RUN/login" -o "$MACHINES_RUN/session" --json '{"name":"ann","password":"a long password"}' \
+		http://localhost:8080/api/v1/session
+	cookie=$(sed -n 's/^Set-Cookie: \([^;]*\);.*/\1/p' "$MACHINES_RUN/login")
+	csrf=$(jq -r .csrf "$MACHINES_RUN/session")
+	over=(in_hub env OPENAPI_URL=http://localhost:8080 "OPENAPI_HEADERS=$(jq -n --arg cookie "$cookie" --arg csrf "$csrf" \
+		'{Cookie: $cookie, "X-Muster-Csrf": $csrf, Origin: "http://localhost:8080"}')")
+	asks 200 GET /session
+	asks 200 GET /sessions
+	is_refused 403 forbidden GET /admins
+	asks 204 POST /session/password '{"old":"a long password","new":"a longer password"}'
+	asks 204 DELETE /session
+	is_refused 401 not-logged-in GET /session
+	over=()
 }
 
 @test "every route refuses what it doesn't know, as described" {

@@ -167,6 +167,170 @@ entries()
 	assert_failure 2
 }
 
+### Logging in
+
+# logs_in NAME PASSWORD [CURL'S ARGUMENTS...]: sets cookie, csrf.
+logs_in()
+{
+	jq -n --arg name "$1" --arg password "$2" '{$name, $password}' >body
+	status=$(curl -q -sS --max-time 20 -D headers -o session -w '%{http_code}' -H "Origin: $url" --json @body "${@:3}" \
+		"$url/api/v1/session")
+	[[ $status == 200 ]] || return
+	cookie=$(sed -n 's/^Set-Cookie: \([^;]*\);.*/\1/p' headers)
+	csrf=$(jq -r .csrf session)
+	printf '%s\n' "Cookie: $cookie" "X-Muster-Csrf: $csrf" "Origin: $url" >header
+}
+
+@test "the first administrator is made on the server, the password comes by standard input" {
+	server_starts
+	run musterctl admin add ann --role administrator </dev/null
+	assert_failure 2
+	run musterctl admin add ann --role administrator <<<'too short'
+	assert_failure 2
+	assert_output --partial 'shorter than 12 characters'
+	run musterctl admin add Ann --role administrator <<<'a long password'
+	assert_failure 2
+	run musterctl admin add ann --role king <<<'a long password'
+	assert_failure 2
+	run musterctl admin add ann <<<'a long password'
+	assert_failure 2
+	run musterctl admin list
+	assert_output --partial 'no administrators yet'
+	musterctl admin add ann --role administrator <<<'a long password'
+	run musterctl admin add ann --role viewer <<<'a long password'
+	assert_failure 5
+	run musterctl admin list
+	assert_line --regexp '^ann +administrator +.* +never '
+	run musterctl audit list
+	assert_output --partial 'admin.add'
+	server_stops
+	run ! grep -ra 'a long password' state log
+}
+
+@test "a session lives through a restart of the server, and ends by what ends it" {
+	server_starts
+	musterctl admin add ann --role operator <<<'a long password'
+	logs_in ann 'a long password'
+	asks 200 /api/v1/session
+	asks 201 -X POST /api/v1/tokens
+	is_refused 403 forbidden /api/v1/admins
+	server_stops
+	run ! grep -ra "${cookie#*=}" state log
+	server_starts
+	asks 200 /api/v1/session
+	run musterctl session list
+	assert_line --regexp '^s-[0-9a-z]{10} +ann +operator +127\.0\.0\.1 '
+	musterctl admin role ann viewer
+	is_refused 401 not-logged-in /api/v1/session
+	logs_in ann 'a long password'
+	printf '%s\n' "Cookie: $cookie" "X-Muster-Csrf: $csrf" "Origin: $url" >header
+	is_refused 403 forbidden -X POST /api/v1/tokens
+	musterctl session end "$(musterctl --json session list | jq -r '.sessions[0].id')"
+	is_refused 401 not-logged-in /api/v1/session
+	logs_in ann 'a long password'
+	musterctl admin password ann <<<'another password'
+	is_refused 401 not-logged-in /api/v1/session
+	run ! logs_in ann 'a long password'
+	logs_in ann 'another password'
+	asks 204 -X DELETE /api/v1/session
+	is_refused 401 not-logged-in /api/v1/session
+	logs_in ann 'another password'
+	musterctl admin remove ann
+	is_refused 401 not-logged-in /api/v1/session
+	run ! logs_in ann 'another password'
+	run musterctl audit list --all
+	for act in session.start session.end session.refuse admin.role admin.password admin.remove; do
+		assert_output --partial "$act"
+	done
+}
+
+@test "a forged change is refused and changes nothing" {
+	server_starts
+	musterctl admin add ann --role administrator <<<'a long password'
+	logs_in ann 'a long password'
+	before=$(entries)
+	printf '%s\n' "Cookie: $cookie" >header
+	is_refused 403 bad-origin -X POST /api/v1/tokens
+	is_refused 403 bad-origin -X POST -H 'Origin: http://evil.example' -H "X-Muster-Csrf: $csrf" /api/v1/tokens
+	is_refused 403 bad-origin -X POST -H "Origin: null" -H "X-Muster-Csrf: $csrf" /api/v1/tokens
+	is_refused 403 bad-csrf -X POST -H "Origin: $url" /api/v1/tokens
+	is_refused 403 bad-csrf -X DELETE -H "Origin: $url" /api/v1/session
+	is_refused 403 bad-origin -H 'Sec-Fetch-Site: cross-site' /api/v1/events
+	assert_equal "$(entries)" "$before"
+}
+
+@test "somebody at the password waits, with the right one as well; others don't" {
+	server_starts
+	musterctl admin add ann --role viewer <<<'a long password'
+	for i in 1 2 3 4 5; do
+		run ! logs_in ann "guess number $i"
+	done
+	run ! logs_in ann 'a long password'
+	grep -qi '^Retry-After: [0-9]' headers
+	logs_in ann 'a long password' --interface 127.0.0.2
+}
+
+@test "many logins at once are all answered, and the server goes on answering others meanwhile" {
+	server_starts
+	musterctl admin add ann --role viewer <<<'a long password'
+	token_of viewer
+	cp header token-header
+	for i in 1 2 3 4 5 6 7 8; do
+		curl -q -sS --max-time 60 --interface "127.0.0.$i" -o /dev/null -w '%{http_code}\n' -H "Origin: $url" \
+			--json '{"name":"ann","password":"a long password"}' "$url/api/v1/session" >"login-$i" &
+		logins[i]=$!
+	done
+	cp token-header header
+	asks 200 /api/v1/status
+	for i in 1 2 3 4 5 6 7 8; do
+		wait "${logins[i]}"
+		assert_equal "$(cat "login-$i")" 200
+	done
+}
+
+### Proxies
+
+@test "what proxies say is believed of listed ones only" {
+	server_starts
+	musterctl admin add ann --role administrator <<<'a long password'
+	logs_in ann 'a long password' -H 'X-Forwarded-For: 192.0.2.7' -H 'X-Forwarded-Proto: https' \
+		-H 'Forwarded: for=192.0.2.7;proto=https'
+	[[ $cookie == muster=* ]]
+	run musterctl session list
+	assert_output --partial ' 127.0.0.1 '
+	refute_output --partial 192.0.2.7
+	server_stops
+	configured TrustedProxy=127.0.0.1 TrustedProxy=10.0.0.0/8
+	server_starts
+	curl -q -sS -D headers -o session -H 'X-Forwarded-For: 203.0.113.1' -H 'X-Forwarded-For: 192.0.2.7, 10.1.2.3' \
+		-H 'X-Forwarded-Proto: https' -H "Origin: https://${url#http://}" \
+		--json '{"name":"ann","password":"a long password"}' "$url/api/v1/session"
+	grep -q '^Set-Cookie: __Host-muster=[0-9a-f]*; Path=/; Secure; HttpOnly; SameSite=Strict' headers
+	run musterctl session list
+	assert_output --partial ' 192.0.2.7 '
+	refute_output --partial 203.0.113.1
+}
+
+@test "a header logs in behind a listed proxy that is told to, and nowhere else" {
+	server_starts
+	musterctl admin add ann --role viewer --no-password
+	: >header
+	is_refused 401 not-logged-in -H 'X-Remote-User: ann' /api/v1/session
+	server_stops
+	configured TrustedHeader=X-Remote-User
+	server_starts
+	is_refused 401 not-logged-in -H 'X-Remote-User: ann' /api/v1/session
+	server_stops
+	configured TrustedHeader=X-Remote-User TrustedProxy=127.0.0.1
+	server_starts
+	asks 200 -H 'X-Remote-User: ann' /api/v1/session
+	is_refused 401 not-logged-in -H 'X_Remote_User: ann' /api/v1/session
+	is_refused 401 not-logged-in -H 'X-Remote-User: bob' /api/v1/session
+	asks 400 -H 'X-Remote-User: ann' -H 'x-remote-user: ann' /api/v1/session
+	is_refused 403 bad-origin -X DELETE -H 'X-Remote-User: ann' /api/v1/session
+	is_refused 401 not-logged-in --interface 127.0.0.2 -H 'X-Remote-User: ann' /api/v1/session
+}
+
 ### What browsers are told
 
 @test "every answer carries the headers that browsers go by, refusals and nonsense too" {
@@ -336,7 +500,8 @@ entries()
 }
 
 @test "a wrong [dashboard] is told by line and value" {
-	for line in Listen=here Listen= Listen=localhost:80 Host=a:80 Host=a/b 'Host=a b' Host=.a TrustedNothing=1; do
+	for line in Listen=here Listen= Listen=localhost:80 Host=a:80 Host=a/b 'Host=a b' Host=.a TrustedNothing=1 TrustedProxy=here TrustedProxy=10.0.0.1/8 ProxyHeader=Via \
+		TrustedHeader=Cookie TrustedHeader=X_User TrustedHeader= SessionIdle=1s SessionMax=2y; do
 		configured "$line"
 		sed -i '/^\[dashboard\]/,/^Listen/{/^Listen/d}' conf
 		run "$BUILD/muster-server" --config conf --check

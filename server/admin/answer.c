@@ -18,17 +18,36 @@ static void failed(struct api_call *c, int error)
 		c->error = error;
 }
 
-static void reply(struct api_call *c, int status, const char *type, const void *text, size_t len)
+static void reply_with(struct api_call *c, int status, const char *type, const void *text,
+	size_t len, const char *headers)
 {
-	int r = http_answer_head(
-		c->out, status, type, len, c->request->keep_alive, "Cache-Control: no-store\r\n");
+	char all[512];
+	int r;
 
+	snprintf(all, sizeof(all), "Cache-Control: no-store\r\n%s", headers);
+	r = http_answer_head(c->out, status, type, len, c->request->keep_alive, all);
+	sodium_memzero(all, sizeof(all)); /* may have a cookie */
 	if (r == 0)
 		r = buffer_append(c->out, text, len);
 	failed(c, r);
 }
 
+static void reply(struct api_call *c, int status, const char *type, const void *text, size_t len)
+{
+	reply_with(c, status, type, text, len, "");
+}
+
+void answer_nothing(struct api_call *c, const char *headers)
+{
+	reply_with(c, 204, NULL, "", 0, headers);
+}
+
 void answer_json(struct api_call *c, int status, json_t *object)
+{
+	answer_json_with(c, status, object, "");
+}
+
+void answer_json_with(struct api_call *c, int status, json_t *object, const char *headers)
 {
 	scoped(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 
@@ -37,7 +56,7 @@ void answer_json(struct api_call *c, int status, json_t *object)
 		failed(c, -ENOMEM);
 		return;
 	}
-	reply(c, status, "application/json", text, strlen(text));
+	reply_with(c, status, "application/json", text, strlen(text), headers);
 	sodium_memzero(text, strlen(text)); /* may be a new token */
 }
 

@@ -15,6 +15,9 @@
 
 /* The status line, the headers and this object, which is taken over (NULL: no memory). */
 void answer_json(struct api_call *c, int status, json_t *object);
+/* The same with further lines for the head, each with CR LF. */
+void answer_json_with(struct api_call *c, int status, json_t *object, const char *headers);
+void answer_nothing(struct api_call *c, const char *headers); /* 204 */
 void answer_text(struct api_call *c, const char *content_type, const struct buffer *text);
 
 /* application/problem+json. A detail is a sentence; what is put into it gets escaped. */

@@ -12,6 +12,7 @@
 #define ADMINISTRATOR ROLE_ADMINISTRATOR
 #define GET           HTTP_METHOD_GET
 #define POST          HTTP_METHOD_POST
+#define DELETE        HTTP_METHOD_DELETE
 
 static const struct api_route routes[] = {
 	{ GET, "/api/v1/status", api_status_show, VIEWER, SCOPE_REFUSED },
@@ -53,6 +54,18 @@ static const struct api_route routes[] = {
 	{ POST, "/api/v1/configs/{name}/remove", api_config_remove, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/receipts", api_receipt_list, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/receipts/{id}", api_receipt_show, VIEWER, SCOPE_REFUSED },
+	{ POST, "/api/v1/session", api_session_start, ROLE_NONE, SCOPE_FREE },
+	{ GET, "/api/v1/session", api_session_show, VIEWER, SCOPE_FREE },
+	{ DELETE, "/api/v1/session", api_session_leave, ROLE_NONE, SCOPE_FREE },
+	{ POST, "/api/v1/session/password", api_session_password, VIEWER, SCOPE_NO_TOKEN },
+	{ GET, "/api/v1/sessions", api_session_list, VIEWER, SCOPE_NO_TOKEN },
+	{ POST, "/api/v1/sessions/{id}/end", api_session_end, VIEWER, SCOPE_NO_TOKEN },
+	{ POST, "/api/v1/admins", api_admin_add, ADMINISTRATOR, SCOPE_NO_TOKEN },
+	{ GET, "/api/v1/admins", api_admin_list, ADMINISTRATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/admins/{name}/role", api_admin_role, ADMINISTRATOR, SCOPE_NO_TOKEN },
+	{ POST, "/api/v1/admins/{name}/password", api_admin_password, ADMINISTRATOR,
+		SCOPE_NO_TOKEN },
+	{ POST, "/api/v1/admins/{name}/remove", api_admin_remove, ADMINISTRATOR, SCOPE_NO_TOKEN },
 	{ POST, "/api/v1/api-tokens", api_access_create, ADMINISTRATOR, SCOPE_NO_TOKEN },
 	{ GET, "/api/v1/api-tokens", api_access_list, ADMINISTRATOR, SCOPE_REFUSED },
 	{ POST, "/api/v1/webhooks", api_webhook_create, ADMINISTRATOR, SCOPE_REFUSED },
@@ -73,13 +86,14 @@ const struct api_route *api_routes(size_t *ret_count)
 static const char *const method_names[] = {
 	[HTTP_METHOD_GET] = "GET",
 	[HTTP_METHOD_POST] = "POST",
+	[HTTP_METHOD_DELETE] = "DELETE",
 };
 
 /* Ids have letters, digits and dashes, names dots and underscores too; nothing is decoded, so
  * nothing can look like one. */
 static const char id_characters[] =
 	"-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-static const char name_characters[] = "-._0123456789abcdefghijklmnopqrstuvwxyz";
+static const char name_characters[] = "-._@0123456789abcdefghijklmnopqrstuvwxyz";
 
 static bool match(const char *pattern, const char *path, char ret_id[static API_ID_SIZE])
 {
@@ -191,6 +205,19 @@ static bool read_body(struct api_call *c, size_t limit)
 }
 
 /* ---- who may */
+
+const char *caller_how_name(enum caller_how how)
+{
+	static const char *const names[] = {
+		[CALLER_NOBODY] = "nobody",
+		[CALLER_SOCKET] = "socket",
+		[CALLER_TOKEN] = "token",
+		[CALLER_SESSION] = "session",
+		[CALLER_HEADER] = "header",
+	};
+
+	return names[how];
+}
 
 bool api_may(struct api_call *c, const struct api_route *route)
 {

@@ -11,6 +11,7 @@
 
 #include "../http.h"
 #include "../server.h"
+#include "../source.h"
 #include "../store/access.h"
 #include "lib/label.h"
 
@@ -24,18 +25,23 @@
 struct carrier; /* carrier.h: the connection */
 
 enum caller_how {
-	CALLER_NOBODY, /* has shown nothing: role none */
-	CALLER_SOCKET, /* the control socket */
-	CALLER_TOKEN,  /* an API token */
+	CALLER_NOBODY,  /* has shown nothing: role none */
+	CALLER_SOCKET,  /* the control socket */
+	CALLER_TOKEN,   /* an API token */
+	CALLER_SESSION, /* an administrator who has logged in */
+	CALLER_HEADER,  /* an administrator, by the word of a trusted proxy */
 };
+const char *caller_how_name(enum caller_how how); /* "socket", "token", ... */
+#define CSRF_SIZE 65
 
 /* Who asks, and what they may do. */
 struct caller {
 	enum caller_how how;
 	enum role role;
 	char actor[ACTOR_SIZE];      /* for the audit: "uid:0(root)", "api-token:ID" */
-	char name[ACCESS_NAME_SIZE]; /* of the API token */
-	char id[ACCESS_ID_SIZE];     /* of the API token, "" if it's none */
+	char name[ACCESS_NAME_SIZE]; /* of the administrator or the API token */
+	char id[ACCESS_ID_SIZE];     /* of the session or the API token, else "" */
+	char csrf[CSRF_SIZE];        /* what a browser must send with a change, or "" */
 	char scope[SELECTOR_SIZE];   /* these clients only; "": all */
 	uint64_t expires;            /* 0: never */
 };
@@ -44,6 +50,8 @@ struct api_call {
 	struct server *server;
 	const struct http_request *request;
 	struct carrier *carrier; /* NULL: there is no connection */
+	struct source source;    /* the client's address; zeros: not by IP */
+	bool https;              /* the browser's stretch of the way was */
 	struct caller who;
 	const char *actor;    /* who.actor */
 	char id[API_ID_SIZE]; /* from the path, "" if it has none */
@@ -144,6 +152,17 @@ void api_config_remove(struct api_call *c);
 void api_access_create(struct api_call *c);
 void api_access_list(struct api_call *c);
 void api_access_revoke(struct api_call *c);
+void api_session_start(struct api_call *c);
+void api_session_show(struct api_call *c);
+void api_session_leave(struct api_call *c);
+void api_session_password(struct api_call *c);
+void api_session_list(struct api_call *c);
+void api_session_end(struct api_call *c);
+void api_admin_add(struct api_call *c);
+void api_admin_list(struct api_call *c);
+void api_admin_role(struct api_call *c);
+void api_admin_password(struct api_call *c);
+void api_admin_remove(struct api_call *c);
 void api_receipt_list(struct api_call *c);
 void api_receipt_show(struct api_call *c);
 

@@ -487,9 +487,11 @@ static int carrier_start(struct carrier *c)
 	if (r >= 0)
 		r = sd_event_add_time(loop, &c->timer, CLOCK_MONOTONIC,
 			from_now(d->idle * 1000000ull), 1000000, on_timer, c);
-	if (r >= 0)
-		http_parser_on_head(c->parser, on_head, c);
-	return r;
+	if (r < 0)
+		return r;
+	http_parser_on_head(c->parser, on_head, c);
+	http_parser_watch(c->parser, d->watched);
+	return 0;
 }
 
 static void carrier_new(struct door *d, int fd, const struct sockaddr_storage *peer)

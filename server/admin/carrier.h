@@ -40,6 +40,8 @@ struct door {
 	size_t body_limit; /* of a request */
 	/* Lines for the head of every answer, each with CR LF; NULL: none. */
 	const char *headers;
+	/* The name of a header that requests are looked through for as well (http.h); NULL: none. */
+	const char *watched;
 	/* Fills in who the visitor is. Negative: it is turned away. NULL: all may enter. */
 	int (*enter)(struct door *d, struct visitor *v);
 	void (*leave)(

@@ -55,33 +55,40 @@ static bool is_api(const char *path)
 	return false;
 }
 
+static void refuse_host(struct api_call *c, const char *host)
+{
+	answer_refuse(c, 403, "bad-host",
+		"this server is not known by the name '%.200s' (Host= in muster-server.conf)",
+		host ? host : "");
+}
+
+static void answer_api(struct api_call *c, const struct approach *a)
+{
+	c->source = a->source;
+	c->https = a->https;
+	if (access_find(c->server, c->request, a, &c->who) < 0)
+		answer_store_error(c, -EIO, "");
+	else if (access_guard(c, a))
+		api_handle(c);
+}
+
 void dashboard_answer(struct api_call *c, const struct visitor *v, const struct source *local)
 {
 	const struct http_request *q = c->request;
+	const struct config *config = &c->server->config;
+	struct approach a;
 
-	(void)v;
-	if (!host_accepted(&c->server->config, local, q->host)) {
-		answer_refuse(c, 403, "bad-host",
-			"this server is not known by the name '%.200s' "
-			"(Host= in muster-server.conf)",
-			q->host ? q->host : "");
-		return;
-	}
-	if (is_plain(q->path) && !is_api(q->path)) {
-		int r = pages_answer(q, NULL, c->out);
-
-		c->error = r < 0 ? r : 0;
-		return;
-	}
-	if (!is_plain(q->path)) {
+	proxy_judge(config, &v->source, q, &a);
+	if (!host_accepted(config, local, q->host))
+		refuse_host(c, q->host);
+	else if (!host_accepted(config, local, a.host))
+		refuse_host(c, a.host);
+	else if (!is_plain(q->path))
 		answer_refuse(c, 404, "not-found", "there is nothing at '%.200s'", q->path);
-		return;
-	}
-	if (access_find(c->server, q, &c->who) < 0) {
-		answer_store_error(c, -EIO, "");
-		return;
-	}
-	api_handle(c);
+	else if (is_api(q->path))
+		answer_api(c, &a);
+	else
+		c->error = pages_answer(q, NULL, c->out);
 }
 
 static struct source local_of(int fd)
@@ -104,10 +111,11 @@ static void handle(struct door *d, const struct visitor *v, struct api_call *c)
 /* A body larger than most are is taken from those only who may send one. */
 static size_t body_max(struct door *d, const struct visitor *v, const struct http_request *head)
 {
+	struct approach a;
 	struct caller who;
 
-	(void)v;
-	if (access_find(d->server, head, &who) < 0 || who.role < ROLE_OPERATOR)
+	proxy_judge(&d->server->config, &v->source, head, &a);
+	if (access_find(d->server, head, &a, &who) < 0 || who.role < ROLE_OPERATOR)
 		return API_BODY_MAX;
 	return API_CONTENT_MAX;
 }
@@ -163,7 +171,8 @@ int dashboard_start(struct server *s)
 		.headers = security_headers,
 		.enter = enter,
 		.handle = handle,
-		.body_max = body_max };
+		.body_max = body_max,
+		.watched = s->config.trusted_header };
 	s->dashboard = d;
 	r = open_door(s, d);
 	if (r == 0)

@@ -6,6 +6,7 @@
 
 #include "../changes.h"
 #include "../log.h"
+#include "access.h"
 #include "answer.h"
 #include "carrier.h"
 #include "lib/secret.h"
@@ -130,24 +131,6 @@ static void give_out_one(struct events *all, const struct change *c)
 	buffer_clear(&text);
 }
 
-/* May who opened the stream still? The store may be busy: then so as before. */
-static bool stands(struct server *s, const struct caller *who)
-{
-	struct access_record a;
-	int r;
-
-	switch (who->how) {
-	case CALLER_SOCKET:
-		return true;
-	case CALLER_TOKEN:
-		r = store_access_get(s->store, who->id, &a);
-		return r == 0 ? a.state == ACCESS_LIVE : r != -ENOENT;
-	case CALLER_NOBODY:
-		break;
-	}
-	return false;
-}
-
 /* Roles change, tokens are revoked, sessions end: who has no right any more hears no more. */
 static void check_rights(struct events *all)
 {
@@ -155,7 +138,7 @@ static void check_rights(struct events *all)
 
 	for (struct event_stream *e = all->streams; e != NULL; e = next) {
 		next = e->next;
-		if (stands(all->server, &e->who))
+		if (access_stands(all->server, &e->who))
 			continue;
 		carrier_end(e->carrier);
 		stream_free(e);

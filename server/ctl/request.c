@@ -110,6 +110,7 @@ static int exit_code_of(long status)
 	case 404:
 		return CTL_NOT_FOUND;
 	case 403:
+	case 429:
 		return CTL_REFUSED;
 	default:
 		return CTL_FAILED;
@@ -230,7 +231,10 @@ static int ask(struct ctl *c, const char *path, const char *body, json_t **ret)
 
 	if (r != CTL_OK)
 		return r;
-	*ret = a.text ? json_loadb(a.text, a.len, 0, NULL) : NULL;
+	if (a.status == 204)
+		*ret = json_object();
+	else
+		*ret = a.text ? json_loadb(a.text, a.len, 0, NULL) : NULL;
 	if (json_is_object(*ret))
 		return CTL_OK;
 	json_decref(*ret);
@@ -245,8 +249,11 @@ int request_get(struct ctl *c, const char *path, json_t **ret)
 int request_post(struct ctl *c, const char *path, json_t *body, json_t **ret)
 {
 	scoped(freep) char *text = body ? json_dumps(body, JSON_COMPACT) : strdup("");
+	int r = text ? ask(c, path, text, ret) : complain(CTL_FAILED, "no memory");
 
-	return text ? ask(c, path, text, ret) : complain(CTL_FAILED, "no memory");
+	if (text)
+		explicit_bzero(text, strlen(text)); /* may have a password */
+	return r;
 }
 
 int request_text(struct ctl *c, const char *path, json_t *body, char **ret, size_t *ret_len)

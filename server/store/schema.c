@@ -253,6 +253,26 @@ static const char *const steps[] = {
 	"  error TEXT NOT NULL,"
 	"  salt {bytes} NOT NULL CHECK (length(salt) = 16)"
 	") {strict};",
+
+	/* password: what Argon2id made of it, in its own text form; "" is none. */
+	"CREATE TABLE admin ("
+	"  name TEXT PRIMARY KEY NOT NULL,"
+	"  role {integer} NOT NULL CHECK (role >= 1 AND role <= 3),"
+	"  password TEXT NOT NULL,"
+	"  created {integer} NOT NULL,"
+	"  changed {integer} NOT NULL,"
+	"  login {integer} NOT NULL DEFAULT 0,"
+	"  created_by TEXT NOT NULL"
+	") {strict};"
+	"CREATE TABLE session ("
+	"  id TEXT PRIMARY KEY NOT NULL,"
+	"  hash {bytes} NOT NULL UNIQUE CHECK (length(hash) = 32),"
+	"  admin TEXT NOT NULL,"
+	"  created {integer} NOT NULL,"
+	"  used {integer} NOT NULL,"
+	"  address TEXT NOT NULL"
+	") {strict};"
+	"CREATE INDEX session_admin ON session(admin, id);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

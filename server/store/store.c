@@ -29,13 +29,17 @@ static const struct sql shorten[] = {
 	{ "UPDATE token SET expires = expires - $1 + $2 WHERE expires > $1 AND created > $2" },
 	{ "UPDATE api_token SET expires = expires - $1 + $2 WHERE expires > $1 AND created > $2" },
 };
-/* What is dated in a future that has not come is dated now. */
+/* What is dated in a future that has not come is dated now; a session has to be begun anew. */
 static const struct sql redate[] = {
 	{ "UPDATE token SET created = $1 WHERE created > $1" },
 	{ "UPDATE token SET revoked = $1 WHERE revoked > $1" },
 	{ "UPDATE api_token SET created = $1 WHERE created > $1" },
 	{ "UPDATE api_token SET revoked = $1 WHERE revoked > $1" },
 	{ "UPDATE api_token SET used = $1 WHERE used > $1" },
+	{ "UPDATE admin SET created = $1 WHERE created > $1" },
+	{ "UPDATE admin SET changed = $1 WHERE changed > $1" },
+	{ "UPDATE admin SET login = $1 WHERE login > $1" },
+	{ "DELETE FROM session WHERE created > $1 OR used > $1" },
 	{ "UPDATE client SET enrolled = $1 WHERE enrolled > $1" },
 	{ "UPDATE client SET last_hello = $1 WHERE last_hello > $1" },
 	{ "UPDATE client SET state_since = $1 WHERE state_since > $1" },

@@ -63,6 +63,17 @@ static const struct {
 	R(POST, "configs/{name}/remove", OPERATOR, REFUSED),
 	R(GET, "receipts", VIEWER, REFUSED),
 	R(GET, "receipts/{id}", VIEWER, REFUSED),
+	R(POST, "session", NONE, FREE),
+	R(GET, "session", VIEWER, FREE),
+	R(DELETE, "session", NONE, FREE),
+	R(POST, "session/password", VIEWER, NO_TOKEN),
+	R(GET, "sessions", VIEWER, NO_TOKEN),
+	R(POST, "sessions/{id}/end", VIEWER, NO_TOKEN),
+	R(POST, "admins", ADMINISTRATOR, NO_TOKEN),
+	R(GET, "admins", ADMINISTRATOR, REFUSED),
+	R(POST, "admins/{name}/role", ADMINISTRATOR, NO_TOKEN),
+	R(POST, "admins/{name}/password", ADMINISTRATOR, NO_TOKEN),
+	R(POST, "admins/{name}/remove", ADMINISTRATOR, NO_TOKEN),
 	R(POST, "api-tokens", ADMINISTRATOR, NO_TOKEN),
 	R(GET, "api-tokens", ADMINISTRATOR, REFUSED),
 	R(POST, "api-tokens/{id}/revoke", ADMINISTRATOR, NO_TOKEN),
@@ -132,6 +143,18 @@ static const char *bearer(const char *token)
 	return with("Authorization: Bearer @", token);
 }
 
+static const char *method_of(const struct api_route *r)
+{
+	switch (r->method) {
+	case HTTP_METHOD_GET:
+		return "GET";
+	case HTTP_METHOD_DELETE:
+		return "DELETE";
+	default:
+		return "POST";
+	}
+}
+
 static int ask_route(struct http_fixture *a, const struct api_route *r, const char *headers)
 {
 	char path[256];
@@ -142,8 +165,7 @@ static int ask_route(struct http_fixture *a, const struct api_route *r, const ch
 			strchr(r->path, '}') + 1);
 	else
 		snprintf(path, sizeof(path), "%s", r->path);
-	return ask(a, r->method == HTTP_METHOD_GET ? "GET" : "POST", path, headers,
-		r->method == HTTP_METHOD_POST ? "{}" : NULL);
+	return ask(a, method_of(r), path, headers, r->method == HTTP_METHOD_POST ? "{}" : NULL);
 }
 
 static uint64_t entries(struct http_fixture *a)
@@ -466,7 +488,7 @@ static void path_variants_lead_nowhere(void **state)
 	make(a, ROLE_ADMINISTRATOR, "", text, &made);
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < COUNT(variants); k++) {
-			const char *method = routes[i].method == HTTP_METHOD_GET ? "GET" : "POST";
+			const char *method = method_of(&routes[i]);
 			const char *rest = routes[i].path + strlen("/api/v1/");
 			uint64_t before = entries(a);
 			int got;

@@ -5,6 +5,7 @@
 
 #include "server-fixture.h"
 
+#include "server/admin/access.h"
 #include "server/admin/dashboard.h"
 #include "server/changes.h"
 #include "server/channel.h"
@@ -19,7 +20,7 @@ struct http_fixture {
 	char code[64];
 };
 
-static int http_setup(void **state)
+__attribute__((unused)) static int http_setup(void **state)
 {
 	struct http_fixture *a = calloc(1, sizeof(*a));
 	struct server *s = &a->server;
@@ -39,15 +40,20 @@ static int http_setup(void **state)
 	minisign_free(release);
 	snprintf(s->config.name, sizeof(s->config.name), "muster.example:8443");
 	s->started = store_now(s->store);
+	s->keys.token_key = secret_alloc(TOKEN_KEY_SIZE);
+	assert_non_null(s->keys.token_key);
+	assert_int_equal(access_start(s), 0);
 	*state = a;
 	return 0;
 }
 
-static int http_teardown(void **state)
+__attribute__((unused)) static int http_teardown(void **state)
 {
 	struct http_fixture *a = *state;
 
 	json_decref(a->answer);
+	access_stop(&a->server);
+	secret_free(a->server.keys.token_key);
 	a->server.turn = turn_free(a->server.turn);
 	changes_stop(&a->server);
 	channels_free(a->server.channels);
@@ -92,6 +98,7 @@ static int ask(struct http_fixture *a, const char *method, const char *path, con
 			    path, headers, body ? "Content-Type: application/json\r\n" : "",
 			    body ? strlen(body) : 0, body ? body : "") > 0);
 	assert_int_equal(http_parser_new(API_BODY_MAX, &parser), 0);
+	http_parser_watch(parser, a->server.config.trusted_header);
 	status = http_parser_feed(parser, text, strlen(text), &used);
 	if (status < 0)
 		status = -status;
@@ -99,10 +106,10 @@ static int ask(struct http_fixture *a, const char *method, const char *path, con
 		assert_int_equal(status, 1);
 		call.request = http_parser_request(parser);
 		dashboard_answer(&call, &a->visitor, &a->local);
+		while (call.step && call.step(&call))
+			usleep(1000); /* a password's hash is made beside */
 		turn_free(a->server.turn);
 		assert_int_equal(turn_new(a->server.loop, a->server.store, &a->server.turn), 0);
-		while (call.step && call.step(&call))
-			;
 		assert_int_equal(call.error, 0);
 		assert_int_equal(sscanf((char *)out.data, "HTTP/1.1 %d", &status), 1);
 		keep_answer(a, &out);
