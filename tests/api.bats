@@ -201,6 +201,7 @@ has_message()
 	is_refused 400 bad-parameter GET "/clients/$client/timeline?after=x"
 	asks 200 GET "/clients/$client"
 	jq -e '.connected and .uptime > 0' <<<"$output"
+	asks 200 GET "/clients/$client/labels"
 	asks 200 POST "/clients/$client/labels" '{"set":["site=bonn"],"remove":["role"]}'
 	asks 200 POST "/clients/$client/suspend" '{"reason":"looks odd"}'
 	asks 200 POST "/clients/$client/resume"

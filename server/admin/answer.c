@@ -8,7 +8,10 @@
 #include <time.h>
 
 #include "../dblink.h"
+#include "../download.h"
 #include "lib/text.h"
+#include "repeat.h"
+#include "tag.h"
 
 /* ---- answers */
 
@@ -18,16 +21,30 @@ static void failed(struct api_call *c, int error)
 		c->error = error;
 }
 
+static bool is_read(const struct api_call *c)
+{
+	return c->request->method == HTTP_METHOD_GET || c->request->method == HTTP_METHOD_HEAD;
+}
+
+/* What is read has an ETag, and isn't sent to who has it already. */
 static void reply_with(struct api_call *c, int status, const char *type, const void *text,
 	size_t len, const char *headers)
 {
-	char all[512];
+	const char *known = c->request->if_none_match;
+	char all[512], etag[TAG_SIZE] = "";
+	bool had = false;
 	int r;
 
-	snprintf(all, sizeof(all), "Cache-Control: no-store\r\n%s", headers);
-	r = http_answer_head(c->out, status, type, len, c->request->keep_alive, all);
+	if (status == 200 && is_read(c)) {
+		tag_of(text, len, etag);
+		had = known && etag_listed(known, etag);
+	}
+	snprintf(all, sizeof(all), "Cache-Control: no-store\r\n%s%s%s%s", *etag ? "ETag: " : "",
+		etag, *etag ? "\r\n" : "", headers);
+	r = http_answer_head(
+		c->out, had ? 304 : status, had ? NULL : type, len, c->request->keep_alive, all);
 	sodium_memzero(all, sizeof(all)); /* may have a cookie */
-	if (r == 0)
+	if (r == 0 && !had)
 		r = buffer_append(c->out, text, len);
 	failed(c, r);
 }
@@ -50,13 +67,15 @@ void answer_json(struct api_call *c, int status, json_t *object)
 void answer_json_with(struct api_call *c, int status, json_t *object, const char *headers)
 {
 	scoped(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+	bool kept = text && repeat_keep(c, status, object, text);
 
 	json_decref(object);
 	if (!text) {
 		failed(c, -ENOMEM);
 		return;
 	}
-	reply_with(c, status, "application/json", text, strlen(text), headers);
+	if (kept)
+		reply_with(c, status, "application/json", text, strlen(text), headers);
 	sodium_memzero(text, strlen(text)); /* may be a new token */
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "repeat.h"
 
 #define VIEWER        ROLE_VIEWER
 #define OPERATOR      ROLE_OPERATOR
@@ -30,6 +31,7 @@ static const struct api_route routes[] = {
 	{ GET, "/api/v1/clients/count", api_client_count, VIEWER, SCOPE_FILTERED },
 	{ GET, "/api/v1/clients/{id}", api_client_show, VIEWER, SCOPE_CLIENT },
 	{ GET, "/api/v1/clients/{id}/timeline", api_client_timeline, VIEWER, SCOPE_CLIENT },
+	{ GET, "/api/v1/clients/{id}/labels", api_client_labels, VIEWER, SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/labels", api_client_label, OPERATOR, SCOPE_REFUSED },
 	{ POST, "/api/v1/clients/{id}/approve", api_client_approve, OPERATOR, SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/refuse", api_client_refuse, OPERATOR, SCOPE_CLIENT },
@@ -172,6 +174,18 @@ static size_t body_max(const struct api_route *r)
 	return r->handler == api_config_push ? API_CONTENT_MAX : API_BODY_MAX;
 }
 
+/* What makes something at each call, and so takes an Idempotency-Key: the rest is the same twice. */
+static bool creates(const struct api_route *r)
+{
+	static void (*const handlers[])(struct api_call * c) = { api_token_create, api_config_push,
+		api_config_rollback, api_config_remove, api_access_create, api_webhook_create };
+
+	for (size_t i = 0; i < COUNT(handlers); i++)
+		if (r->handler == handlers[i])
+			return true;
+	return false;
+}
+
 /* A body is one JSON object, and only a POST has one. */
 static bool read_body(struct api_call *c, size_t limit)
 {
@@ -282,6 +296,8 @@ void api_handle(struct api_call *c)
 	if (!route || !api_may(c, route) || !read_body(c, body_max(route)))
 		return;
 	if (route->scope == SCOPE_CLIENT && !in_scope(c))
+		return;
+	if (creates(route) && !repeat_begin(c))
 		return;
 	route->handler(c);
 }

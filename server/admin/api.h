@@ -13,6 +13,7 @@
 #include "../server.h"
 #include "../source.h"
 #include "../store/access.h"
+#include "../store/repeats.h"
 #include "lib/label.h"
 
 #define API_BODY_MAX    65536
@@ -57,7 +58,10 @@ struct api_call {
 	char id[API_ID_SIZE]; /* from the path, "" if it has none */
 	json_t *body;         /* the object sent, or NULL */
 	struct buffer *out;   /* the whole answer */
-	int error;            /* not 0: no answer could be made */
+	bool secret;          /* the answer tells something that is told once and not kept */
+	bool repeats;         /* it came with a new Idempotency-Key; repeat.h */
+	uint8_t repeat_hash[REPEAT_HASH_SIZE];
+	int error; /* not 0: no answer could be made */
 	/* Work that takes longer is done in steps of a few milliseconds: set by a handler; returns
 	 * true as long as there is more to do. It ends with an answer. */
 	bool (*step)(struct api_call *c);
@@ -127,6 +131,7 @@ void api_client_list(struct api_call *c);
 void api_client_count(struct api_call *c);
 void api_client_show(struct api_call *c);
 void api_client_timeline(struct api_call *c);
+void api_client_labels(struct api_call *c);
 void api_client_label(struct api_call *c);
 void api_client_approve(struct api_call *c);
 void api_client_refuse(struct api_call *c);

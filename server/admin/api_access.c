@@ -84,6 +84,7 @@ void api_access_create(struct api_call *c)
 		return;
 	}
 	changes_tell(c->server, CHANGE_ACCESS, made.id);
+	c->secret = true;
 	object = access_object(&made);
 	if (object)
 		json_object_set_new(object, "secret", json_string(text));

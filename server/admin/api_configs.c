@@ -7,6 +7,7 @@
 #include "../configs.h"
 #include "answer.h"
 #include "lib/diff.h"
+#include "tag.h"
 
 static json_t *revision_object(const struct config_record *r)
 {
@@ -19,7 +20,61 @@ static json_t *revision_object(const struct config_record *r)
 		value_said_or_null(r->note));
 }
 
+static json_t *content_value(const char *content, size_t len)
+{
+	size_t size = sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL);
+	scoped(freep) char *text = malloc(size);
+
+	if (!text)
+		return NULL;
+	sodium_bin2base64(
+		text, size, (const uint8_t *)content, len, sodium_base64_VARIANT_ORIGINAL);
+	return json_string(text);
+}
+
+/* With its content. */
+static int whole_object(struct store *s, const struct config_record *record, json_t **ret)
+{
+	scoped(freep) char *content = NULL;
+	size_t len = 0;
+	int r = record->removal ? 0 : store_config_content(s, record->hash, &content, &len);
+
+	if (r < 0)
+		return -EIO;
+	*ret = revision_object(record);
+	if (*ret && json_object_set_new(*ret, "content",
+			    content ? content_value(content, len) : json_null()) < 0) {
+		json_decref(*ret);
+		*ret = NULL;
+	}
+	return *ret ? 0 : -ENOMEM;
+}
+
 /* ---- making revisions */
+
+/* If-Match and If-None-Match are about the newest revision, as api_config_show() tells it. Inside of
+ * the transaction: another server may make one. */
+static bool newest_permits(struct api_call *c, const char *name)
+{
+	struct store *s = c->server->store;
+	struct config_record newest;
+	char etag[TAG_SIZE];
+	json_t *object = NULL;
+	int r;
+
+	if (!c->request->if_match && !c->request->if_none_match)
+		return true;
+	r = store_config_get(s, name, 0, &newest);
+	if (r == -ENOENT)
+		return tag_permits(c, NULL);
+	if (r == 0)
+		r = whole_object(s, &newest, &object);
+	if (r == 0)
+		r = tag_of_json(object, etag);
+	if (r < 0)
+		answer_store_error(c, r, "configuration");
+	return r == 0 && tag_permits(c, etag);
+}
 
 /* "selector", or "client" (an id, which may be shortened), or neither if that may be. */
 static bool read_selector(struct api_call *c, bool required, char ret[static SELECTOR_SIZE])
@@ -96,7 +151,7 @@ static void push(struct api_call *c, struct config_spec *spec)
 	int r;
 
 	spec->actor = c->actor;
-	if (!answer_may_write(c))
+	if (!answer_may_write(c) || !newest_permits(c, spec->name))
 		return;
 	r = store_config_push(c->server->store, spec, &made);
 	if (r < 0) {
@@ -270,45 +325,23 @@ void api_config_history(struct api_call *c)
 	finish_list(c, &l, r, "revisions", next);
 }
 
-static json_t *content_value(const char *content, size_t len)
-{
-	size_t size = sodium_base64_ENCODED_LEN(len, sodium_base64_VARIANT_ORIGINAL);
-	scoped(freep) char *text = malloc(size);
-
-	if (!text)
-		return NULL;
-	sodium_bin2base64(
-		text, size, (const uint8_t *)content, len, sodium_base64_VARIANT_ORIGINAL);
-	return json_string(text);
-}
-
 void api_config_show(struct api_call *c)
 {
 	struct param params[] = { { .name = "revision" } };
-	scoped(freep) char *content = NULL;
 	struct config_record record;
+	json_t *object = NULL;
 	uint64_t revision;
-	json_t *object;
-	size_t len = 0;
-	int r = 0;
+	int r;
 
 	if (!read_query(c, params, COUNT(params)) ||
 		!read_number(c, &params[0], 1, INT64_MAX, 0, &revision) ||
 		!find(c, revision, &record))
 		return;
-	if (!record.removal)
-		r = store_config_content(c->server->store, record.hash, &content, &len);
-	if (r < 0) {
-		answer_store_error(c, -EIO, "configuration");
-		return;
-	}
-	object = revision_object(&record);
-	if (object && json_object_set_new(object, "content",
-			      content ? content_value(content, len) : json_null()) < 0) {
-		json_decref(object);
-		object = NULL;
-	}
-	answer_json(c, 200, object);
+	r = whole_object(c->server->store, &record, &object);
+	if (r == -EIO)
+		answer_store_error(c, r, "configuration");
+	else
+		answer_json(c, 200, object);
 }
 
 /* ---- what one changed */

@@ -10,6 +10,7 @@
 #include "../store/resets.h"
 #include "answer.h"
 #include "clients_json.h"
+#include "tag.h"
 
 static void log_change(const struct api_call *c, const struct client_record *client)
 {
@@ -130,6 +131,35 @@ static void log_labels(const struct api_call *c, const struct client_record *cli
 	log_fields(LOG_NOTICE, message, "MUSTER_CLIENT", id, "MUSTER_ACTOR", c->actor, NULL);
 }
 
+static json_t *labels_object(const struct client_record *client)
+{
+	return json_pack("{s:o, s:o}", "id", value_hex(client->id, sizeof(client->id)), "labels",
+		value_labels(&client->labels));
+}
+
+void api_client_labels(struct api_call *c)
+{
+	struct client_record client;
+	int r;
+
+	if (!read_query(c, NULL, 0))
+		return;
+	r = store_client_get(c->server->store, c->id, &client);
+	if (r < 0)
+		answer_store_error(c, r, "client");
+	else
+		answer_json(c, 200, labels_object(&client));
+}
+
+/* If-Match is about the labels, as api_client_labels() tells them. */
+static bool labels_are(struct api_call *c, const struct client_record *client)
+{
+	char etag[TAG_SIZE];
+
+	c->error = tag_of_json(labels_object(client), etag);
+	return c->error == 0 && tag_permits(c, etag);
+}
+
 void api_client_label(struct api_call *c)
 {
 	static const char *const fields[] = { "set", "remove", NULL };
@@ -141,8 +171,8 @@ void api_client_label(struct api_call *c)
 		return;
 	r = store_client_get(c->server->store, c->id, &client);
 	labels = client.labels;
-	if (r == 0 &&
-		(!read_labels_drop(c, "remove", &labels) || !read_labels_put(c, "set", &labels)))
+	if (r == 0 && (!labels_are(c, &client) || !read_labels_drop(c, "remove", &labels) ||
+			      !read_labels_put(c, "set", &labels)))
 		return;
 	if (r == 0)
 		r = store_client_label(c->server->store, c->id, &labels, c->actor, &client);

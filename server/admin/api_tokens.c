@@ -82,6 +82,7 @@ void api_token_create(struct api_call *c)
 	}
 	changes_tell(c->server, CHANGE_TOKENS, record.id);
 	token_format(token, text);
+	c->secret = true;
 	object = token_object(&record);
 	if (object)
 		json_object_set_new(object, "token", json_string(text));

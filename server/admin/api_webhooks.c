@@ -123,6 +123,7 @@ void api_webhook_create(struct api_call *c)
 	}
 	webhooks_changed(c->server);
 	changes_tell(c->server, CHANGE_ACCESS, made.id);
+	c->secret = true;
 	answer_json(c, 201, with_secret(c, &made));
 }
 

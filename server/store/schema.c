@@ -273,6 +273,19 @@ static const char *const steps[] = {
 	"  address TEXT NOT NULL"
 	") {strict};"
 	"CREATE INDEX session_admin ON session(admin, id);",
+
+	/* What was done under an Idempotency-Key (name). secret: answer is the id of what was made. */
+	"CREATE TABLE repeat ("
+	"  actor TEXT NOT NULL,"
+	"  name TEXT NOT NULL,"
+	"  hash {bytes} NOT NULL CHECK (length(hash) = 32),"
+	"  time {integer} NOT NULL,"
+	"  status {integer} NOT NULL,"
+	"  secret {integer} NOT NULL,"
+	"  answer TEXT NOT NULL,"
+	"  PRIMARY KEY (actor, name)"
+	") {strict};"
+	"CREATE INDEX repeat_time ON repeat(time);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

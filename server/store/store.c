@@ -46,6 +46,7 @@ static const struct sql redate[] = {
 	{ "UPDATE client SET counted = $1 WHERE counted > $1" },
 	{ "UPDATE meta SET value = $1 WHERE name = 'attended' AND value > $1" },
 	{ "UPDATE message SET received = $1 WHERE received > $1" },
+	{ "UPDATE repeat SET time = $1 WHERE time > $1" },
 };
 
 uint64_t store_now(struct store *s)

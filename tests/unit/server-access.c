@@ -39,6 +39,7 @@ static const struct {
 	R(GET, "clients/count", VIEWER, FILTERED),
 	R(GET, "clients/{id}", VIEWER, CLIENT),
 	R(GET, "clients/{id}/timeline", VIEWER, CLIENT),
+	R(GET, "clients/{id}/labels", VIEWER, CLIENT),
 	R(POST, "clients/{id}/labels", OPERATOR, REFUSED),
 	R(POST, "clients/{id}/approve", OPERATOR, CLIENT),
 	R(POST, "clients/{id}/refuse", OPERATOR, CLIENT),
