@@ -214,7 +214,7 @@ $(BUILD)/tests/helpers/peer: $(call objects,tests/helpers/peer.c $(PEER_C)) $(BU
 $(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 # The load generator, and the bare work that it is measured against.
-$(BUILD)/tests/load/muster-swarm: $(patsubst %,$(BUILD)/%.o,$(basename $(filter-out tests/load/limits.c tests/load/seed.c,$(LOAD_C)))) \
+$(BUILD)/tests/load/muster-swarm: $(patsubst %,$(BUILD)/%.o,$(basename $(filter-out tests/load/limits.c tests/load/seed.c tests/load/outage.c,$(LOAD_C)))) \
 	$(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 $(BUILD)/tests/load/limits: $(BUILD)/tests/load/limits.o $(BUILD)/tests/load/proc.o $(BUILD)/libserver.a $(BUILD)/libmuster.a

@@ -8,6 +8,8 @@
 #include "configs.h"
 #include "dblink.h"
 #include "log.h"
+#include "mesh.h"
+#include "presence.h"
 #include "resets.h"
 #include "server.h"
 
@@ -121,6 +123,9 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 		r = store_client_hello(c->server->store, c->id, hello, address);
 	if (r < 0)
 		return channel_store_failed(c, r);
+	r = presence_hold(c);
+	if (r != 0)
+		return r < 0 ? channel_store_failed(c, r) : -ESTALE;
 	bool first = !c->connected;
 	if (first)
 		log_first_hello(c, hello);
@@ -129,7 +134,9 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	if (r < 0)
 		return r == -ETIMEDOUT ? r : channel_store_failed(c, r);
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
-	if (first && client.state != CLIENT_ENROLLED)
+	/* Or another process has made of it what this one has not heard. */
+	if ((first && client.state != CLIENT_ENROLLED) ||
+		c->suspended != (client.state == CLIENT_SUSPENDED))
 		r = channel_state(c, client.state, client.reason);
 	r = r < 0 ? r : channel_ack(c, sequence, true);
 	return r < 0 || !first ? r : resets_due(c);
@@ -189,6 +196,7 @@ int agent_leave(struct channel *c, const struct message *m)
 		changes_tell(c->server, CHANGE_TOKENS, client.token);
 	log_client(c, LOG_INFO, withdrawn ? "took its enrolment back" : "has left", "a machine");
 	channel_end_others(c);
+	mesh_look(c->server, c->id);
 	r = channel_ack(c, m->sequence, false);
 	if (r >= 0)
 		channel_finish(c);

@@ -158,6 +158,20 @@ void changes_tell_client(struct server *s, enum change_topic topic, const uint8_
 	changes_tell(s, topic, sodium_bin2hex(id, sizeof(id), client, CLIENT_ID_SIZE));
 }
 
+void changes_pass_on(
+	struct server *s, const struct watcher *but, const struct change *changes, size_t count)
+{
+	struct changes *all = s->changes;
+	struct watcher *w;
+
+	all->current = all->first;
+	while ((w = all->current) != NULL) {
+		all->current = w->next;
+		if (w != but)
+			w->changed(w, changes, count);
+	}
+}
+
 static void on_audit(void *userdata)
 {
 	changes_tell(userdata, CHANGE_AUDIT, NULL);

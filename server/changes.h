@@ -64,6 +64,10 @@ void changes_tell(struct server *s, enum change_topic topic, const char *id);
 /* The same with a client's id as it is. */
 void changes_tell_client(struct server *s, enum change_topic topic, const uint8_t *client);
 
+/* What has changed at another process: given out at once to all watchers but that one. */
+void changes_pass_on(
+	struct server *s, const struct watcher *but, const struct change *changes, size_t count);
+
 /* Whether telling leads to anything: to spare the work of making an id. */
 bool changes_watched(const struct server *s);
 void changes_watch(struct server *s, struct watcher *w);

@@ -16,9 +16,11 @@
 #include "lib/secret.h"
 #include "log.h"
 #include "messages.h"
+#include "presence.h"
 #include "resets.h"
 #include "server.h"
 #include "tls.h"
+#include "workers.h"
 
 #define SLOTS    16384u
 #define BATCH    8 /* packets taken in one event: nobody has the loop for long */
@@ -102,8 +104,9 @@ static void unlist(struct channel *c)
 	c->listed = false;
 	if (!c->connected)
 		return;
-	all->count--;
+	board_connected(c->server, --all->count);
 	c->connected = false;
+	presence_gone(c->server, c->id);
 	changes_tell_client(c->server, CHANGE_STATUS, c->id);
 }
 
@@ -125,15 +128,19 @@ void channels_each(
 			visit(userdata, c);
 }
 
+static void end_replaced(struct channel *c)
+{
+	configs_forget(c);
+	unlist(c);
+	stream_end(c->stream);
+}
+
 void channel_end_others(struct channel *c)
 {
 	struct channel *other = find(c->server->channels, c->id);
 
-	if (other == NULL || other == c)
-		return;
-	configs_forget(other);
-	unlist(other);
-	stream_end(other->stream);
+	if (other != NULL && other != c)
+		end_replaced(other);
 }
 
 void channel_connected(struct channel *c)
@@ -142,7 +149,7 @@ void channel_connected(struct channel *c)
 		return;
 	channel_end_others(c);
 	c->connected = true;
-	c->server->channels->count++;
+	board_connected(c->server, ++c->server->channels->count);
 	changes_tell_client(c->server, CHANGE_STATUS, c->id);
 }
 
@@ -517,6 +524,35 @@ void channels_tell(struct channels *all, const struct client_record *client)
 	for (; c != NULL; c = next) {
 		next = of_client(c->next, client->id);
 		tell(c, client);
+	}
+}
+
+bool channels_has(const struct channels *all, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	return of_client(all->slots[slot_of(all, id)], id) != NULL;
+}
+
+/* Has it to be told what the client is by now? */
+static bool is_news(const struct channel *c, const struct client_record *client)
+{
+	if (c->standing == STANDING_PENDING && client->state != CLIENT_PENDING)
+		return true;
+	return notices[client->state] == MACHINE_REVOKED ||
+	       c->suspended != (client->state == CLIENT_SUSPENDED);
+}
+
+void channels_look(struct channels *all, const struct client_record *client, bool elsewhere)
+{
+	struct channel *c = of_client(all->slots[slot_of(all, client->id)], client->id), *next;
+
+	for (; c != NULL; c = next) {
+		next = of_client(c->next, client->id);
+		if (c->connected && elsewhere)
+			end_replaced(c);
+		else if (is_news(c, client))
+			tell(c, client);
+		else
+			due(c);
 	}
 }
 

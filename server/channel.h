@@ -33,6 +33,11 @@ void channels_due(struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
  * commit; if it is no client any more they take nothing more and end within a second. */
 void channels_tell(struct channels *c, const struct client_record *client);
 
+/* Another process has changed the client, as far as it is known: its channels here are told if they
+ * don't know it yet. elsewhere: it is connected there by now, so what was connected here ends. */
+void channels_look(struct channels *c, const struct client_record *client, bool elsewhere);
+bool channels_has(const struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
+
 enum standing {
 	STANDING_ANONYMOUS = 1, /* showed no TLS key */
 	STANDING_NEW = 2,       /* the same, but it has enrolled on this channel */

@@ -21,6 +21,7 @@
 #define IDLE_BEATS       3  /* heartbeats that a machine may miss */
 #define IDLE_SLACK       30 /* seconds on top of them */
 #define HEARTBEAT_MAX    86400
+#define WORKERS_MAX      64
 #define HOSTS_MAX        16
 #define CONFIG_HOST_SIZE 256
 #define STORE_SIZE       192 /* a line of the file is no longer */
@@ -49,6 +50,7 @@ struct config {
 	char control[CONTROL_SIZE];
 	char clients[FOLDER_SIZE];
 	uint32_t heartbeat; /* seconds */
+	uint32_t workers;   /* processes */
 	/* [limits] */
 	uint32_t connections;
 	uint32_t connections_per_source;

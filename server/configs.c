@@ -8,6 +8,8 @@
 #include "beats.h"
 #include "changes.h"
 #include "log.h"
+#include "mesh.h"
+#include "presence.h"
 #include "server.h"
 
 #define SERVE_MAX     8            /* channels in one event of the loop */
@@ -93,9 +95,15 @@ static void make_due(void *userdata, struct channel *c)
 	configs_due(c);
 }
 
-void configs_all_due(struct server *s)
+void configs_all_due_here(struct server *s)
 {
 	channels_each(s->channels, make_due, NULL);
+}
+
+void configs_all_due(struct server *s)
+{
+	mesh_configs(s);
+	configs_all_due_here(s);
 }
 
 /* The order that was under way is over. */
@@ -164,7 +172,7 @@ static int judge(const struct server *s, const struct client_record *client,
 		return CONFIG_REFUSED;
 	if (r < 0 && r != -ENOENT)
 		return r;
-	return channels_connected(s->channels, client->id) ? CONFIG_PENDING : CONFIG_OFFLINE;
+	return presence_connected(s, client->id) ? CONFIG_PENDING : CONFIG_OFFLINE;
 }
 
 static int take_first(void *userdata, const struct config_record *c)

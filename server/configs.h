@@ -21,7 +21,8 @@ void configs_stop(struct server *s);
  * anyone's. */
 void configs_due(struct channel *c);
 void configs_all_due(struct server *s);
-void configs_forget(struct channel *c); /* the channel ends */
+void configs_all_due_here(struct server *s); /* of this process only (mesh.h) */
+void configs_forget(struct channel *c);      /* the channel ends */
 
 /* Takes over what the machine says it holds. Negative: the store failed. */
 int configs_hello(struct channel *c, const struct holdings *held) must_use;

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <systemd/sd-daemon.h>
 
 #include "beats.h"
 #include "log.h"
+#include "notice.h"
 #include "outlet.h"
 #include "server.h"
 
@@ -96,12 +96,12 @@ static void change(struct dblink *d, bool up)
 	if (!up) {
 		d->up = false;
 		d->since = now_usec(d);
-		sd_notify(0, "STATUS=The database can't be reached");
+		notice_tell("STATUS=The database can't be reached");
 		return;
 	}
 	uint64_t seconds = dblink_down_for(s);
 	d->up = true;
-	sd_notify(0, "STATUS=The database can be reached again");
+	notice_tell("STATUS=The database can be reached again");
 	audit_outage(s, seconds);
 	beats_flush(s->beats);
 	outlet_wake(s);

@@ -7,6 +7,7 @@
 #include "changes.h"
 #include "channel.h"
 #include "log.h"
+#include "mesh.h"
 
 #define TICK_USEC ((uint64_t)EPHEMERAL_TICK * 1000000)
 #define MORE_USEC 100000u /* while there is more to do */
@@ -37,6 +38,7 @@ static int remove_one(struct server *s, const uint8_t id[static CLIENT_ID_SIZE])
 	if (r <= 0)
 		return r;
 	log_removal(&client, text);
+	mesh_look(s, id);
 	channels_tell(s->channels, &client);
 	changes_tell_client(s, CHANGE_CLIENTS, id);
 	return 0;

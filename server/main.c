@@ -25,13 +25,17 @@
 #include "lib/secret.h"
 #include "listener.h"
 #include "log.h"
+#include "mesh.h"
 #include "messages.h"
+#include "notice.h"
 #include "outlet.h"
 #include "poller.h"
+#include "presence.h"
 #include "server.h"
 #include "stream.h"
 #include "tls.h"
 #include "webhooks.h"
+#include "workers.h"
 
 #define EXIT_USAGE      2
 #define SPARE_FILES     64 /* descriptors for all that is not a connection */
@@ -81,7 +85,7 @@ static int read_config(const struct options *o, struct config *ret)
 }
 
 /* Connections need descriptors: as many as the system grants. */
-static void raise_limits(struct config *c)
+static void raise_limits(struct config *c, bool told)
 {
 	struct rlimit files;
 
@@ -95,9 +99,10 @@ static void raise_limits(struct config *c)
 	uint32_t possible = files.rlim_cur > 2 * SPARE_FILES
 				    ? (uint32_t)files.rlim_cur - SPARE_FILES
 				    : SPARE_FILES;
-	log_warning("only %u connections at once are possible here, not %u: the system allows %llu "
-		    "open files (LimitNOFILE= of the unit)",
-		possible, c->connections, (unsigned long long)files.rlim_cur);
+	if (!told)
+		log_warning("only %u connections at once are possible here, not %u: the system "
+			    "allows %llu open files (LimitNOFILE= of the unit)",
+			possible, c->connections, (unsigned long long)files.rlim_cur);
 	c->connections = possible;
 }
 
@@ -114,6 +119,8 @@ static void keep_fixed(const struct config *old, struct config *new)
 		log_warning("Store= or StorePasswordFile= has changed: that takes a restart");
 	if (strcmp(old->control, new->control) != 0)
 		log_warning("Control= has changed: that takes a restart");
+	if (old->workers != new->workers)
+		log_warning("Workers= has changed: that takes a restart");
 	if (old->dashboard.len != new->dashboard.len ||
 		memcmp(&old->dashboard, &new->dashboard, sizeof(old->dashboard)) != 0)
 		log_warning("Listen= of [dashboard] has changed: that takes a restart");
@@ -128,6 +135,7 @@ static void keep_fixed(const struct config *old, struct config *new)
 	strcpy(new->store, old->store);
 	strcpy(new->store_password_file, old->store_password_file);
 	strcpy(new->control, old->control);
+	new->workers = old->workers;
 	if (new->name[0] == '\0')
 		strcpy(new->name, old->name);
 }
@@ -144,8 +152,10 @@ static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info,
 {
 	struct running *r = userdata;
 
-	log_info("stopping (%s)", strsignal((int)info->ssi_signo));
+	if (r->server->board == NULL) /* else the supervisor says so */
+		log_info("stopping (%s)", strsignal((int)info->ssi_signo));
 	enrol_tell(r->server);
+	presence_leave(r->server);
 	return sd_event_exit(sd_event_source_get_event(source), 0);
 }
 
@@ -154,26 +164,30 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 {
 	struct running *r = userdata;
 	struct server *s = r->server;
+	char reloading[64];
 	struct config new;
 	uint64_t now = 0;
 
 	(void)source;
 	(void)info;
 	sd_event_now(s->loop, CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now);
+	snprintf(reloading, sizeof(reloading), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		(unsigned long long)now);
+	notice_tell(reloading);
 	if (read_config(r->options, &new) < 0) {
 		log_at(LOG_ERR, "the configuration stays as it was");
 	} else {
 		keep_fixed(&s->config, &new);
-		raise_limits(&new);
+		raise_limits(&new, s->board != NULL); /* its supervisor has told */
 		s->config = new;
 		outlet_wake(s);
 		guesses_limit(s->guesses, new.wrong_tokens_per_source, new.wrong_tokens);
-		log_info("read the configuration again");
+		if (s->worker == 0)
+			log_info("read the configuration again");
 	}
 	if (release_load(&s->config, &s->keys, store_now(s->store), &s->release) < 0)
 		log_at(LOG_ERR, "the release stays as it was");
-	sd_notify(0, "READY=1");
+	notice_tell("READY=1");
 	return 0;
 }
 
@@ -187,7 +201,7 @@ static void tell_status(struct running *r)
 	if (strcmp(status, r->status) == 0)
 		return;
 	strcpy(r->status, status);
-	sd_notify(0, status);
+	notice_tell(status);
 }
 
 static int on_status(sd_event_source *source, uint64_t at, void *userdata)
@@ -269,7 +283,7 @@ static int open_store(struct server *s)
 		return keys_failed(r);
 	s->started = store_now(s->store);
 	r = turn_new(s->loop, s->store, &s->turn);
-	if (r >= 0 && !file) /* with other servers */
+	if (r >= 0 && (!file || s->board != NULL)) /* with other processes */
 		turn_share(s->turn);
 	return r;
 }
@@ -281,6 +295,30 @@ static int audit_start(struct server *s)
 	if (r >= 0)
 		r = store_audit(s->store, "server", "server.start", "", "version " MUSTER_VERSION);
 	return r < 0 ? log_err(r, "cannot write to the database") : 0;
+}
+
+/* What there must be but one of, however many processes serve. */
+static int start_duties(struct server *s)
+{
+	int r = audit_start(s);
+
+	if (r >= 0)
+		r = events_start(s);
+	if (r >= 0)
+		r = access_start(s);
+	if (r >= 0)
+		r = control_start(s);
+	if (r >= 0)
+		r = dashboard_start(s);
+	if (r >= 0)
+		r = monitor_start(s);
+	if (r >= 0)
+		r = webhooks_start(s);
+	if (r >= 0)
+		r = messages_start(s);
+	if (r >= 0)
+		r = ephemeral_start(s);
+	return r < 0 ? r : outlet_start(s);
 }
 
 /* Each step logs its own failure, but for those that lack memory only. */
@@ -315,33 +353,20 @@ static int start(struct server *s)
 	if (r < 0)
 		return r;
 	guesses_limit(s->guesses, s->config.wrong_tokens_per_source, s->config.wrong_tokens);
-	r = audit_start(s);
+	r = mesh_start(s);
+	if (r >= 0)
+		r = presence_start(s);
+	if (r >= 0 && s->worker == 0)
+		r = start_duties(s);
 	if (r >= 0)
 		r = listener_start(s);
-	if (r >= 0)
-		r = events_start(s);
-	if (r >= 0)
-		r = access_start(s);
-	if (r >= 0)
-		r = control_start(s);
-	if (r >= 0)
-		r = dashboard_start(s);
-	if (r >= 0)
-		r = monitor_start(s);
-	if (r >= 0)
-		r = webhooks_start(s);
-	if (r >= 0)
-		r = messages_start(s);
-	if (r >= 0)
-		r = ephemeral_start(s);
-	if (r >= 0)
-		r = outlet_start(s);
-	return r;
+	return r < 0 ? r : workers_start(s);
 }
 
 /* In the reverse order; takes a server that has been started in part only. */
 static void stop(struct server *s)
 {
+	workers_stop(s);
 	listener_stop(s);
 	dashboard_stop(s);
 	monitor_stop(s);
@@ -352,7 +377,9 @@ static void stop(struct server *s)
 	outlet_stop(s);
 	ephemeral_stop(s);
 	messages_stop(s);
+	presence_stop(s);
 	s->turn = turn_free(s->turn);
+	mesh_stop(s); /* nobody is told of the connections that end now */
 	streams_end(s);
 	s->listeners = listener_free(s->listeners);
 	s->guess_timer = sd_event_source_disable_unref(s->guess_timer);
@@ -370,6 +397,19 @@ static void stop(struct server *s)
 	s->loop = sd_event_unref(s->loop);
 }
 
+/* In the supervisor of several workers. */
+static void reread(void *userdata)
+{
+	struct running *r = userdata;
+	struct config new;
+
+	if (read_config(r->options, &new) < 0) /* the first worker tells what becomes of it */
+		return;
+	keep_fixed(&r->server->config, &new);
+	raise_limits(&new, false);
+	r->server->config = new;
+}
+
 static int serve(struct running *running)
 {
 	struct server *s = running->server;
@@ -378,14 +418,15 @@ static int serve(struct running *running)
 	if (r >= 0)
 		r = watch_events(s, running);
 	if (r >= 0) {
-		sd_notify(0, "READY=1");
+		notice_tell("READY=1");
 		tell_status(running);
-		log_info("muster-server " MUSTER_VERSION " is ready as %s", s->config.name);
+		if (s->board == NULL)
+			log_info("muster-server " MUSTER_VERSION " is ready as %s", s->config.name);
 		r = sd_event_loop(s->loop);
 		if (r < 0)
 			log_err(r, "the event loop failed");
 	}
-	sd_notify(0, "STOPPING=1");
+	notice_tell("STOPPING=1");
 	stop(s);
 	return r;
 }
@@ -395,11 +436,13 @@ static int run(const struct options *o, struct config *config)
 	struct server s = { .config = *config };
 	struct running running = { .server = &s, .options = o };
 
-	raise_limits(&s.config);
+	raise_limits(&s.config, false);
 	int r = guesses_new(&s.guesses);
 	if (r >= 0)
 		r = sockets_open(&s.config, &s.sockets);
 	if (r >= 0)
+		r = s.config.workers > 1 ? workers_run(&s, reread, &running) : 1;
+	if (r > 0)
 		r = serve(&running);
 	sockets_close(&s.sockets);
 	guesses_free(s.guesses);

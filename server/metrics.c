@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "channel.h"
 #include "lib/packet.h"
 #include "listener.h"
+#include "presence.h"
 #include "server.h"
 #include "store/messages.h"
 #include "webhooks.h"
@@ -70,7 +70,7 @@ static void clients(struct exposition *w, struct server *s)
 		labelled(w, "state", client_state_name((enum client_state)state), count);
 	}
 	gauge(w, "muster_clients_connected", "Machines connected to this server now.",
-		channels_count(s->channels));
+		presence_count(s));
 }
 
 static void stored(struct exposition *w, struct server *s)

@@ -27,6 +27,8 @@ struct poller;    /* poller.h: the connections' sockets */
 struct stream;    /* stream.h: every accepted connection */
 struct configs;   /* configs.h: configurations under way */
 struct outlet;    /* outlet.h: messages to a file or a command */
+struct presence;  /* presence.h: who is connected where */
+struct mesh;      /* mesh.h: what other processes are told */
 struct control;   /* admin/control.h: the control socket and its API */
 struct access;    /* admin/access.h: logging in */
 struct dashboard; /* admin/dashboard.h: the API over HTTP, and the pages */
@@ -34,7 +36,12 @@ struct dashboard; /* admin/dashboard.h: the API over HTTP, and the pages */
 struct server {
 	sd_event *loop;
 	struct config config;
-	struct sockets sockets; /* of the client port */
+	unsigned worker; /* of several processes (workers.h): from 0; the first has the duties */
+	struct sockets sockets;            /* of the client port */
+	struct board *board;               /* workers.h; NULL: there is but one process */
+	struct mesh_sockets *mesh_sockets; /* mesh.h; NULL: the same */
+	struct presence *presence;
+	struct mesh *mesh;
 	struct keys keys;       /* identity, TLS, release, token key; keys.h */
 	struct release release; /* the manifest and the files offered; release.h */
 	struct store *store;
@@ -60,6 +67,7 @@ struct server {
 	struct poller *poller;
 	struct beats *beats;
 	struct stream *streams;
+	sd_event_source *life_timer;  /* workers.h */
 	sd_event_source *guess_timer; /* enrol.h: armed while there are wrong tokens to tell of */
 	uint64_t started;             /* store_now() */
 	struct metrics metrics;

@@ -242,6 +242,20 @@ void turn_queue(struct turn *t, struct work *w)
 		sd_event_source_set_priority(t->end, SD_EVENT_PRIORITY_IMPORTANT);
 }
 
+void turn_unqueue(struct turn *t, struct work *w)
+{
+	struct work **at = &t->work;
+
+	while (*at != NULL && *at != w)
+		at = &(*at)->next;
+	if (*at == NULL)
+		return;
+	*at = w->next;
+	t->queued--;
+	if (t->last == &w->next)
+		t->last = at;
+}
+
 /* ---- making and ending */
 
 int turn_new(sd_event *loop, struct store *store, struct turn **ret)

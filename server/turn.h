@@ -60,6 +60,8 @@ bool turn_is_shared(const struct turn *t);
 
 /* Only where it is shared. What is queued runs in order, and once. */
 void turn_queue(struct turn *t, struct work *w);
+/* Its owner ends; nothing if it isn't queued. */
+void turn_unqueue(struct turn *t, struct work *w);
 
 bool turn_is_open(const struct turn *t);
 

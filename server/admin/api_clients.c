@@ -3,7 +3,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "../channel.h"
+#include "../presence.h"
 #include "../store/resets.h"
 #include "answer.h"
 #include "clients_json.h"
@@ -23,7 +23,7 @@ static json_t *boot_id(const struct client_record *r)
 json_t *client_object(const struct server *s, const struct client_record *r)
 {
 	char key[IDENTITY_TEXT_SIZE], pin[PIN_TEXT_SIZE];
-	bool connected = channels_connected(s->channels, r->id);
+	bool connected = presence_connected(s, r->id);
 	json_t *uptime = r->last_hello ? json_integer((json_int_t)r->uptime) : json_null();
 
 	identity_public_to_text(r->identity, key);

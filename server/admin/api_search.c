@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "../channel.h"
+#include "../presence.h"
 #include "clients_json.h"
 #include "filters.h"
 #include "lib/text.h"
@@ -90,7 +90,7 @@ static bool is_meant(const struct api_call *c, const struct client_sight *sight)
 	const struct search *s = c->state;
 
 	return s->wish.connected < 0 ||
-	       s->wish.connected == channels_connected(c->server->channels, sight->place->id);
+	       s->wish.connected == presence_sight(c->server, sight->place->id);
 }
 
 /* One more than the limit is looked for, to know whether there is more. */

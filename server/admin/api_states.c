@@ -7,6 +7,7 @@
 #include "../changes.h"
 #include "../channel.h"
 #include "../log.h"
+#include "../mesh.h"
 #include "../store/resets.h"
 #include "answer.h"
 #include "clients_json.h"
@@ -47,6 +48,7 @@ static void change(struct api_call *c, enum client_act act)
 	if (r > 0) {
 		log_change(c, &client);
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
+		mesh_look(c->server, client.id);
 		channels_tell(c->server->channels, &client);
 	}
 	answer_json(c, 200, client_whole_object(c->server, &client));
@@ -116,6 +118,7 @@ void api_client_reset(struct api_call *c)
 	if (r > 0) {
 		log_reset(c, &client);
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
+		mesh_look(c->server, client.id);
 		channels_due(c->server->channels, client.id);
 	}
 	answer_json(c, 200, client_whole_object(c->server, &client));
@@ -183,6 +186,7 @@ void api_client_label(struct api_call *c)
 	if (r > 0) {
 		log_labels(c, &client);
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
+		mesh_look(c->server, client.id);
 		channels_due(c->server->channels, client.id);
 	}
 	answer_json(c, 200, client_whole_object(c->server, &client));

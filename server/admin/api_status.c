@@ -4,6 +4,7 @@
 
 #include "../channel.h"
 #include "../dblink.h"
+#include "../presence.h"
 #include "../server.h"
 #include "answer.h"
 #include "lib/pin.h"
@@ -83,8 +84,8 @@ void api_status_show(struct api_call *c)
 		"version", MUSTER_VERSION, "time", value_time(store_now(s->store)), "started",
 		value_time(s->started), "listen", addresses(s), "name", s->config.name, "manifest",
 		manifest(&s->release), "clients", "enrolled", count(r == 0, n.enrolled), "left",
-		count(r == 0, n.left), "connected", (json_int_t)channels_count(s->channels),
-		"tokens", "live", count(r == 0, n.live), "database", database(s), "heartbeat",
+		count(r == 0, n.left), "connected", (json_int_t)presence_count(s), "tokens", "live",
+		count(r == 0, n.live), "database", database(s), "heartbeat",
 		(int)s->config.heartbeat);
 	if (o && json_object_update_new(o, keys(s)) < 0) {
 		json_decref(o);

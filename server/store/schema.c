@@ -286,6 +286,20 @@ static const char *const steps[] = {
 	"  PRIMARY KEY (actor, name)"
 	") {strict};"
 	"CREATE INDEX repeat_time ON repeat(time);",
+
+	/* server: the processes that serve from this database (presence.h); presence: which of them
+	 * has which client's connection. Numbers of processes are never used again. */
+	"CREATE TABLE server ("
+	"  id {integer} PRIMARY KEY NOT NULL,"
+	"  place TEXT NOT NULL UNIQUE,"
+	"  beat {integer} NOT NULL,"
+	"  connected {integer} NOT NULL"
+	") {strict};"
+	"CREATE TABLE presence ("
+	"  client {bytes} PRIMARY KEY NOT NULL CHECK (length(client) = 16),"
+	"  server {integer} NOT NULL"
+	") {strict};"
+	"INSERT INTO meta (name, value) VALUES ('server', 0);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

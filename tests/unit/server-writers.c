@@ -3,6 +3,7 @@
 #include "tests/unit/server-fixture.h"
 
 #include "server/guesses.h"
+#include "server/store/presence.h"
 
 #include <sys/wait.h>
 
@@ -122,6 +123,76 @@ static void one_of_them_follows_a_clock_back_and_the_others_him(void **state)
 	store_close(p.other);
 }
 
+/* ---- who is where */
+
+static uint64_t a_server(struct store *s, const char *place)
+{
+	uint64_t id = 0;
+
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_server_add(s, place, &id), 0);
+	assert_int_equal(store_commit(s), 0);
+	assert_true(id > 0);
+	return id;
+}
+
+static uint64_t holder(struct store *s, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	uint64_t server = 99;
+
+	assert_int_equal(store_presence_get(s, id, &server), 0);
+	return server;
+}
+
+static void the_last_to_take_a_machine_holds_it(void **state)
+{
+	struct pair p = two(state);
+	uint64_t a = a_server(p.f->store, "hub#0"), b = a_server(p.other, "hub#1");
+	const uint8_t id[CLIENT_ID_SIZE] = { 1 };
+
+	assert_int_not_equal(a, b);
+	assert_int_equal(holder(p.other, id), 0);
+	assert_int_equal(store_presence_set(p.f->store, id, a), 0);
+	assert_int_equal(holder(p.other, id), a);
+	assert_int_equal(store_presence_set(p.other, id, b), 0);
+	assert_int_equal(holder(p.f->store, id), b);
+	/* He who lost it takes nothing away from who has it. */
+	assert_int_equal(store_presence_drop(p.f->store, id, a), 0);
+	assert_int_equal(holder(p.f->store, id), b);
+	assert_int_equal(store_presence_drop(p.f->store, id, b), 0);
+	assert_int_equal(holder(p.f->store, id), 0);
+	store_close(p.other);
+}
+
+static int last_seen(void *userdata, const struct server_record *r)
+{
+	struct server_record *ret = userdata;
+
+	*ret = *r;
+	ret->place = NULL;
+	return 0;
+}
+
+static void a_server_that_starts_again_is_another_and_holds_nothing(void **state)
+{
+	struct pair p = two(state);
+	const uint8_t id[CLIENT_ID_SIZE] = { 1 };
+	struct server_record r = {};
+	uint64_t a = a_server(p.f->store, "hub#0"), again;
+
+	assert_int_equal(store_presence_set(p.f->store, id, a), 0);
+	again = a_server(p.other, "hub#0");
+	assert_true(again > a);
+	assert_int_equal(holder(p.other, id), 0);
+	assert_int_equal(store_server_beat(p.f->store, a, 5), -ENOENT);
+	assert_int_equal(store_server_beat(p.other, again, 5), 0);
+	assert_int_equal(store_server_each(p.f->store, last_seen, &r), 0);
+	assert_true(r.id == again && r.beat == 1 && r.connected == 5);
+	assert_int_equal(store_server_remove(p.f->store, again), 0);
+	assert_true(a_server(p.f->store, "hub#0") > again); /* never a number twice */
+	store_close(p.other);
+}
+
 /* ---- wrong tokens */
 
 static struct source somebody(uint8_t last)
@@ -169,6 +240,8 @@ int main(void)
 		T(a_token_has_as_many_uses_for_all_together),
 		T(the_clock_goes_back_for_none_of_them),
 		T(one_of_them_follows_a_clock_back_and_the_others_him),
+		T(the_last_to_take_a_machine_holds_it),
+		T(a_server_that_starts_again_is_another_and_holds_nothing),
 		T(guesses_at_one_process_count_at_all_of_them),
 	};
 
