@@ -482,6 +482,105 @@ logs_in()
 	[[ $(grep -c openapi answer) == 0 ]]
 }
 
+@test "one address can't have all connections, and one that doesn't go on is closed" {
+	server_starts
+	for ((i = 0; i < 64; i++)); do
+		exec {fd}<>"/dev/tcp/127.0.0.1/${url##*:}"
+		connections[i]=$fd
+	done
+	printf 'GET / HTTP/1.1\r\nHost: loc' >&"${connections[0]}"
+	printf 'HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n' >&"${connections[1]}"
+	read -r line <&"${connections[1]}"
+	[[ $line == 'HTTP/1.1 200'* ]]
+	run ! curl -q -sS --max-time 20 "$url/"
+	grep -q 'refused a connection to the dashboard: 127.0.0.1 has too many' log
+	curl -q -sS --max-time 20 --interface 127.0.0.2 -o /dev/null "$url/"
+	# What it has sent is not even a head: it is closed without an answer, and makes room.
+	run cat <&"${connections[0]}"
+	assert_output ''
+	eventually curl -q -sS --max-time 20 -o /dev/null "$url/"
+	server_stops
+	configured TrustedProxy=127.0.0.1
+	server_starts
+	for ((i = 0; i < 64; i++)); do
+		fd=${connections[i]}
+		exec {fd}>&-
+		exec {fd}<>"/dev/tcp/127.0.0.1/${url##*:}"
+		connections[i]=$fd
+	done
+	curl -q -sS --max-time 20 -o /dev/null "$url/"
+}
+
+@test "when all connections are taken those that wait for nothing give way" {
+	configured TrustedProxy=127.0.0.1
+	server_starts
+	for ((i = 0; i < 520; i++)); do
+		exec {connection}<>"/dev/tcp/127.0.0.1/${url##*:}" # behind a proxy, all from one address
+	done
+	curl -q -sS --max-time 20 --interface 127.0.0.9 -o /dev/null "$url/"
+}
+
+### musterctl from elsewhere
+
+@test "musterctl asks a server over HTTP, with a token in a file of its own" {
+	server_starts
+	token_of operator
+	(umask 077 && echo "$token" >token)
+	remote=(env -u MUSTER_SOCKET musterctl --server "$url" --token-file token)
+	run "${remote[@]}" token create --label role=web
+	assert_success
+	run "${remote[@]}" --json status
+	assert_success
+	run "${remote[@]}" api-token list
+	assert_failure 5
+	assert_output --partial 'this takes the role administrator; yours is operator'
+	MUSTER_SERVER=$url/ MUSTER_API_TOKEN_FILE=token run env -u MUSTER_SOCKET musterctl token list
+	assert_success
+	assert_output --partial role=web
+	musterctl api-token revoke "$token_id"
+	run "${remote[@]}" token list
+	assert_failure 5
+	assert_output --partial 'show a valid API token'
+	server_stops
+	run "${remote[@]}" token list
+	assert_failure 3
+	assert_output --partial "no answer from $url"
+}
+
+@test "a token goes to nobody by mistake" {
+	server_starts
+	token_of viewer
+	(umask 077 && echo "$token" >token)
+	asks_so() { run env -u MUSTER_SOCKET musterctl --server "$1" --token-file token "${@:2}" status; }
+	for wrong in http://192.0.2.1 http://127.0.0.1.evil.example ftp://localhost localhost:8080 http://u:p@localhost \
+		http://localhost/?a 'http://localhost/#a' file:///etc/passwd http:// "http://$(printf '%01030d' 1)"; do
+		asks_so "$wrong"
+		assert_failure 2
+	done
+	tls=https://127.0.0.1:$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' log | head -1)
+	asks_so "$tls"
+	assert_failure 3
+	assert_output --partial "can't be verified; nothing was sent"
+	asks_so "$tls" --pin sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+	assert_failure 3
+	assert_output --partial 'another key'
+	asks_so "$tls" --pin AAAA
+	assert_failure 2
+	asks_so "$tls" --pin "$(musterctl --json status | jq -r .pin)" # the machines' port, which has no API
+	assert_failure 4
+	chmod 640 token
+	asks_so "$url"
+	assert_failure 5
+	assert_output --partial 'others may read'
+	echo nonsense >token
+	chmod 600 token
+	asks_so "$url"
+	assert_failure 2
+	run env -u MUSTER_SOCKET musterctl --server "$url" status
+	assert_failure 2
+	assert_output --partial --token-file
+}
+
 ### Starting
 
 @test "its address can be none, and is told if it is taken" {

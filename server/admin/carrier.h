@@ -29,6 +29,7 @@ struct carrier;
 struct visitor {
 	int fd;
 	struct source source;   /* zeros: not by IP */
+	bool counted;           /* the door's own */
 	char actor[ACTOR_SIZE]; /* "": to be found out by the request */
 };
 

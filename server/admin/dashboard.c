@@ -14,9 +14,11 @@
 #include "tcp.h"
 
 #define CONNECTIONS_MAX 512
+#define PER_NETWORK_MAX 64 /* of these, but for listed proxies: one party can't have them all */
 
 struct dashboard {
 	struct door door;
+	struct crowd *crowd;
 	char address[DASHBOARD_TEXT];
 };
 
@@ -120,13 +122,39 @@ static size_t body_max(struct door *d, const struct visitor *v, const struct htt
 	return API_CONTENT_MAX;
 }
 
+static struct crowd *crowd_of(const struct door *d)
+{
+	return d->server->dashboard->crowd;
+}
+
 static int enter(struct door *d, struct visitor *v)
 {
 	static const int one = 1;
+	static struct log_rate rate;
+	struct source network = source_network(&v->source);
+	char address[ADDRESS_SIZE];
 
-	(void)d;
 	setsockopt(v->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (proxy_is_listed(&d->server->config, &v->source))
+		return 0;
+	if (crowd_enter(crowd_of(d), &network, PER_NETWORK_MAX) < 0) {
+		source_text(&v->source, address);
+		log_limited(&rate, LOG_WARNING,
+			"refused a connection to the dashboard: %s has too many "
+			"(TrustedProxy= if that is a proxy)",
+			address);
+		return -EUSERS;
+	}
+	v->counted = true;
 	return 0;
+}
+
+static void leave(struct door *d, struct visitor *v)
+{
+	struct source network = source_network(&v->source);
+
+	if (v->counted)
+		crowd_leave(crowd_of(d), &network);
 }
 
 /* ---- the listener */
@@ -170,11 +198,14 @@ int dashboard_start(struct server *s)
 		.body_limit = API_CONTENT_MAX,
 		.headers = security_headers,
 		.enter = enter,
+		.leave = leave,
 		.handle = handle,
 		.body_max = body_max,
 		.watched = s->config.trusted_header };
 	s->dashboard = d;
-	r = open_door(s, d);
+	r = crowd_new(&d->crowd);
+	if (r == 0)
+		r = open_door(s, d);
 	if (r == 0)
 		return 0;
 	dashboard_stop(s);
@@ -186,5 +217,6 @@ void dashboard_stop(struct server *s)
 	if (!s->dashboard)
 		return;
 	door_close(&s->dashboard->door);
+	crowd_free(s->dashboard->crowd);
 	free(give(s->dashboard));
 }

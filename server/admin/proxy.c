@@ -61,7 +61,7 @@ bool network_has(const struct network *n, const struct source *s)
 	return true;
 }
 
-static bool is_listed(const struct config *c, const struct source *s)
+bool proxy_is_listed(const struct config *c, const struct source *s)
 {
 	static const struct source none;
 
@@ -169,7 +169,7 @@ static void walk(const struct config *c, const char *list, bool forwarded, struc
 	size_t len = list ? strlen(list) : 0;
 	struct source before;
 
-	while (len > 0 && is_listed(c, at)) {
+	while (len > 0 && proxy_is_listed(c, at)) {
 		if (!take_last(list, &len, forwarded, element))
 			return;
 		if (forwarded && !parameter(element, "for", value))
@@ -202,7 +202,7 @@ void proxy_judge(const struct config *c, const struct source *peer, const struct
 	const char *protos = forwarded ? q->forwarded : q->x_forwarded_proto;
 	char value[VALUE_SIZE];
 
-	*ret = (struct approach){ .source = *peer, .by_proxy = is_listed(c, peer) };
+	*ret = (struct approach){ .source = *peer, .by_proxy = proxy_is_listed(c, peer) };
 	snprintf(ret->host, sizeof(ret->host), "%s", q->host ? q->host : "");
 	if (!ret->by_proxy)
 		return;

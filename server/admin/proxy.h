@@ -19,6 +19,9 @@
 int network_parse(const char *text, struct network *ret) must_use;
 bool network_has(const struct network *n, const struct source *s);
 
+/* TrustedProxy= has it. Who is not there by IP is none. */
+bool proxy_is_listed(const struct config *c, const struct source *s);
+
 /* How a request came here, as far as it is believed. */
 struct approach {
 	struct source source; /* the client's address */

@@ -24,6 +24,7 @@ enum ctl_exit {
 
 struct ctl {
 	const char *socket;
+	const char *server, *token_file, *pin; /* over HTTP instead; NULL: not */
 	bool json;
 	bool color;   /* standard output is a terminal that knows colours */
 	void *handle; /* request.c's connection */

@@ -132,7 +132,8 @@ static void help_line(const struct command *d)
 /* Of one group, or of all (NULL). */
 static int help(const char *group)
 {
-	printf("usage: musterctl [--socket PATH] [--json] COMMAND\n\n");
+	printf("usage: musterctl [--socket PATH | --server URL --token-file FILE [--pin PIN]]\n"
+	       "                 [--json] COMMAND\n\n");
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (!group || strcmp(commands[i].group, group) == 0)
 			help_line(&commands[i]);
@@ -195,13 +196,23 @@ static int run(struct ctl *c, int argc, char **argv)
 	return r == -1 ? help_of(d) : r;
 }
 
+static bool takes_value(const char *option)
+{
+	static const char *const names[] = { "--socket", "--server", "--token-file", "--pin" };
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (strcmp(option, names[i]) == 0)
+			return true;
+	return false;
+}
+
 /* The options before the command; *ret_used: how many words they are. -1: go on. */
 static int global_options(struct ctl *c, int argc, char **argv, int *ret_used)
 {
 	int i = 0;
 
 	while (i < argc && argv[i][0] == '-') {
-		int words = strcmp(argv[i], "--socket") == 0 && i + 1 < argc ? 2 : 1;
+		int words = takes_value(argv[i]) && i + 1 < argc ? 2 : 1;
 		int left = words, r;
 
 		if (strcmp(argv[i], "--version") == 0) {
@@ -237,16 +248,28 @@ static int finish(struct ctl *c, int r)
 	return r;
 }
 
+static const char *variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value ? value : NULL;
+}
+
 int main(int argc, char **argv)
 {
-	const char *socket = getenv("MUSTER_SOCKET");
-	struct ctl c = { .socket = socket && *socket ? socket : CONTROL_SOCKET };
+	struct ctl c = {
+		.socket = variable("MUSTER_SOCKET"),
+		.server = variable("MUSTER_SERVER"),
+		.token_file = variable("MUSTER_API_TOKEN_FILE"),
+		.pin = variable("MUSTER_PIN"),
+	};
 	int used = 0, r;
 
 	/* What comes from the server is UTF-8, whatever the user's locale. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	c.color = colored();
-	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+	c.socket = c.socket ? c.socket : CONTROL_SOCKET;
+	if (curl_global_init(CURL_GLOBAL_SSL) != CURLE_OK)
 		return complain(CTL_FAILED, "libcurl does not work");
 	r = global_options(&c, argc - 1, argv + 1, &used);
 	if (r == -1)

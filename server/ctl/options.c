@@ -54,11 +54,14 @@ static int take(const struct option *o, size_t len, int argc, char **argv, int *
 static int take_any(struct ctl *c, const struct option *options, size_t count, int argc,
 	char **argv, int *ret_used)
 {
-	const char *socket = NULL;
+	const char *socket = NULL, *server = NULL, *token_file = NULL, *pin = NULL;
 	bool help = false;
 	const struct option everywhere[] = {
 		{ "json", OPTION_FLAG, { .flag = &c->json } },
 		{ "socket", OPTION_VALUE, { .value = &socket } },
+		{ "server", OPTION_VALUE, { .value = &server } },
+		{ "token-file", OPTION_VALUE, { .value = &token_file } },
+		{ "pin", OPTION_VALUE, { .value = &pin } },
 		{ "help", OPTION_FLAG, { .flag = &help } },
 	};
 	const char *name = argv[0] + 2;
@@ -71,8 +74,13 @@ static int take_any(struct ctl *c, const struct option *options, size_t count, i
 	if (!o)
 		return complain(CTL_USAGE, "there is no option --%.*s here", (int)len, name);
 	r = take(o, len, argc, argv, ret_used);
-	if (socket)
+	if (socket) { /* goes before what the environment says of a server */
 		c->socket = socket;
+		c->server = NULL;
+	}
+	c->server = server ? server : c->server;
+	c->token_file = token_file ? token_file : c->token_file;
+	c->pin = pin ? pin : c->pin;
 	return r == CTL_OK && help ? -1 : r;
 }
 

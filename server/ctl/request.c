@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The API over the control socket, by libcurl. */
+/* The API over the control socket, or over HTTP, by libcurl. */
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 
 #include "ctl.h"
 #include "lib/text.h"
+#include "remote.h"
 
 #define ANSWER_MAX     (64u << 20)
 #define PAGE           "1000"
 #define LINE_MAX_BYTES 65536
+
+static struct remote remote; /* of the program: it asks one server */
 
 struct answer {
 	char *text;
@@ -92,6 +95,8 @@ static int unreachable(struct ctl *c, CURL *curl)
 
 static int transfer_failed(struct ctl *c, CURL *curl, CURLcode code, const struct answer *a)
 {
+	if (*remote.base && !a->too_long)
+		return remote_failed(&remote, code);
 	if (code == CURLE_COULDNT_CONNECT)
 		return unreachable(c, curl);
 	if (a->too_long)
@@ -109,6 +114,7 @@ static int exit_code_of(long status)
 		return CTL_USAGE;
 	case 404:
 		return CTL_NOT_FOUND;
+	case 401:
 	case 403:
 	case 429:
 		return CTL_REFUSED;
@@ -164,8 +170,8 @@ static CURLcode prepare(CURL *curl, struct ctl *c, const char *url, struct answe
 		const void *value;
 	} pointers[] = {
 		{ CURLOPT_URL, url },
-		{ CURLOPT_UNIX_SOCKET_PATH, c->socket },
-		{ CURLOPT_PROXY, "" },
+		{ CURLOPT_UNIX_SOCKET_PATH, c->server ? NULL : c->socket },
+		{ CURLOPT_PROXY, c->server ? NULL : "" },
 		{ CURLOPT_PROTOCOLS_STR, "http" },
 		{ CURLOPT_WRITEDATA, a },
 	};
@@ -175,21 +181,33 @@ static CURLcode prepare(CURL *curl, struct ctl *c, const char *url, struct answe
 		r = curl_easy_setopt(curl, numbers[i].option, numbers[i].value);
 	for (size_t i = 0; r == CURLE_OK && i < COUNT(pointers); i++)
 		r = curl_easy_setopt(curl, pointers[i].option, pointers[i].value);
-	return r;
+	return r == CURLE_OK && c->server ? remote_prepare(&remote, curl) : r;
 }
 
-static CURLcode post(CURL *curl, const char *body, struct curl_slist **headers)
+/* Caller frees; NULL: there are none, or no memory (*ret_error). */
+static struct curl_slist *headers_of(bool posts, CURLcode *ret_error)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
 	/* A large body is sent at once as well. */
-	struct curl_slist *more = list ? curl_slist_append(list, "Expect:") : NULL;
-	CURLcode r = more ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+	const char *const lines[] = { remote.authorization,
+		posts ? "Content-Type: application/json" : NULL, posts ? "Expect:" : NULL };
+	struct curl_slist *list = NULL;
 
-	*headers = list;
-	if (r == CURLE_OK)
-		r = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
-	if (r == CURLE_OK)
-		r = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
+	for (size_t i = 0; i < COUNT(lines); i++) {
+		struct curl_slist *more = lines[i] ? curl_slist_append(list, lines[i]) : list;
+
+		if (lines[i] && !more) {
+			*ret_error = CURLE_OUT_OF_MEMORY;
+			break;
+		}
+		list = more;
+	}
+	return list;
+}
+
+static CURLcode post(CURL *curl, const char *body)
+{
+	CURLcode r = curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
+
 	return r == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) : r;
 }
 
@@ -199,15 +217,21 @@ static int exchange(struct ctl *c, const char *path, const char *body, struct an
 	struct curl_slist *headers = NULL;
 	char url[4096];
 	CURLcode r = curl ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+	int started = remote_start(c, &remote);
 
-	snprintf(url, sizeof(url), "http://muster%s", path);
+	if (started != CTL_OK)
+		return started;
+	snprintf(url, sizeof(url), "%s%s", c->server ? remote.base : "http://muster", path);
 	if (r == CURLE_OK)
 		r = prepare(curl, c, url, a);
 	if (r == CURLE_OK && a->visit) /* until one of us ends it */
 		r = curl_easy_setopt(curl, CURLOPT_TIMEOUT, 0l);
 	a->curl = curl;
+	headers = headers_of(body, &r);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	if (r == CURLE_OK && body)
-		r = post(curl, body, &headers);
+		r = post(curl, body);
 	if (r == CURLE_OK)
 		r = curl_easy_perform(curl);
 	if (r == CURLE_OK)
@@ -282,6 +306,7 @@ void request_end(struct ctl *c)
 	if (c->handle)
 		curl_easy_cleanup(c->handle);
 	c->handle = NULL;
+	remote_end(&remote);
 }
 
 /* ---- paths */
