@@ -226,7 +226,7 @@ $(BUILD)/tests/load/outage: $(BUILD)/tests/load/outage.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(TEST_LINK)
 .SECONDARY:
 
-tests: $(TESTS) $(HELPERS) $(BUILD)/tests/load/outage
+tests: $(TESTS) $(HELPERS) $(BUILD)/tests/load/outage $(BUILD)/tests/load/muster-swarm
 
 units: tests
 	@for t in $(TESTS); do echo "== $$t"; "$$t" || exit 1; done

@@ -48,14 +48,27 @@ static bool exists(const char *state, const char *name)
 /* May this key be made? Not once there is a database that other keys belong to. */
 static int may_make(const char *state, const char *name)
 {
-	if (!exists(state, DATABASE_NAME))
+	const char *sign = exists(state, DATABASE_NAME) ? DATABASE_NAME : CLAIM_NAME;
+
+	if (!exists(state, sign))
 		return 0;
 	log_at(LOG_ERR,
 		"'%s/%s' is missing, but there is a database beside it: machines may know that "
 		"key. Put the file back from a backup; or, to begin anew with no machine enrolled, "
 		"move '%s/%s' away as well",
-		state, name, state, DATABASE_NAME);
+		state, name, state, sign);
 	return -ENOKEY;
+}
+
+int keys_claimed(const char *state)
+{
+	static const char text[] = "These keys are those of a database elsewhere.\n";
+	char path[PATH_MAX];
+	int r;
+
+	path_in(state, CLAIM_NAME, path);
+	r = file_create(path, text, strlen(text), 0600);
+	return r == -EEXIST ? 0 : r < 0 ? log_err(r, "cannot make '%s'", path) : 0;
 }
 
 static int key_failed(int error, const char *path)

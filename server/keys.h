@@ -17,6 +17,7 @@
 #include "lib/tlskey.h"
 
 #define DATABASE_NAME "muster.db"
+#define CLAIM_NAME    "claimed" /* stands for a database that is elsewhere */
 
 struct keys {
 	struct identity *identity;
@@ -29,6 +30,8 @@ struct keys {
 /* Makes the state folder, makes missing keys, loads all. Failures are logged: what to do as well.
  */
 int keys_load(const char *state, struct keys *ret) must_use;
+/* They are now those of a database elsewhere: none of them may be made anew. Failures are logged. */
+int keys_claimed(const char *state) must_use;
 void keys_clear(struct keys *k);
 
 #endif

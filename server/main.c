@@ -281,6 +281,8 @@ static int open_store(struct server *s)
 		return r;
 	if (!file && (r = store_claim(s->store, identity_public(s->keys.identity))) < 0)
 		return keys_failed(r);
+	if (!file && (r = keys_claimed(c->state)) < 0)
+		return r;
 	s->started = store_now(s->store);
 	r = turn_new(s->loop, s->store, &s->turn);
 	if (r >= 0 && (!file || s->board != NULL)) /* with other processes */

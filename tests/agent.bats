@@ -239,14 +239,12 @@ $(client_of new)"
 @test "a server that no longer knows it is told of as a refusal, and asked again" {
 	on new sh -c 'echo BackoffCap=1s >>/etc/muster/muster-agent.conf'
 	server_stops
-	mv "$server/state/muster.db" "$server/known.db"
-	rm -f "$server/state/muster.db-"*
+	store_aside "$server/state"
 	server_starts
 	on new systemctl reload muster-agent
 	becomes new refused
 	server_stops
-	rm -f "$server/state/muster.db"*
-	mv "$server/known.db" "$server/state/muster.db"
+	store_back "$server/state"
 	server_starts
 	becomes new connected
 }

@@ -49,6 +49,8 @@ bats_load_library bats-support
 bats_load_library bats-assert
 
 HELPERS_HOME=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/store.bash
+. "$HELPERS_HOME/store.bash"
 # shellcheck source=tests/machines/machines.bash
 . "$HELPERS_HOME/machines/machines.bash"
 
@@ -66,7 +68,8 @@ server_configured()
 	mkdir -p "$server"
 	{
 		printf '%s\n' '[server]' 'Listen=10.99.0.1:8443' 'Name=hub:8443' "State=$server/state" \
-			"Control=$server/control.sock" "Clients=$BUILD/clients" 'Heartbeat=10s' "$@"
+			"Control=$server/control.sock" "Clients=$BUILD/clients" 'Heartbeat=10s' \
+			"$(store_line "$server/state")" "$@"
 	} >"$server/muster-server.conf"
 }
 

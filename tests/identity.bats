@@ -143,7 +143,7 @@ installed_anew()
 # As if nothing had been heard of the client for so many seconds, by a server that was there.
 silent_for() # ID SECONDS
 {
-	sqlite3 -cmd '.timeout 5000' "$server/state/muster.db" "UPDATE client SET last_hello = last_hello - $2,
+	store_query "$server/state" "UPDATE client SET last_hello = last_hello - $2,
 		enrolled = enrolled - $2, state_since = 0, counted = 0 WHERE hex(id) = upper('$1')"
 }
 

@@ -9,6 +9,7 @@
 bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
+load store
 
 setup()
 {
@@ -31,6 +32,7 @@ start()
 		Listen=127.0.0.1:0
 		Name=muster.example:8443
 		State=$dir/state
+		$(store_line "$dir/state")
 		Control=$MUSTER_SOCKET
 		Clients=$BUILD/clients
 	END
@@ -79,7 +81,7 @@ pause()
 # A machine as an enrolment leaves it, put in while the server is down: NUMBER TOKEN-ID HOSTNAME [STATE [HELLO]]
 machine()
 {
-	sqlite3 "$dir/state/muster.db" "INSERT INTO client (id, identity, tls_pin, state, labels, token, enrolled,
+	store_query "$dir/state" "INSERT INTO client (id, identity, tls_pin, state, labels, token, enrolled,
 		last_hello, uptime, boot_id, address, hostname, os, kernel, arch, version, machine) VALUES
 		(x'$(printf '%032x' "$((0x1000000 + $1))")', x'04$(printf '%0128x' "$1")', x'$(printf '%064x' "$1")', ${4:-0},
 		'role=web,site=bonn', '$2', 1790000000, ${5:-0}, 3700, zeroblob(16), '192.0.2.$1', $3, 'Debian GNU/Linux 12',
@@ -309,7 +311,7 @@ new_token()
 @test "more machines than a page are all there" {
 	new_token --uses unlimited
 	stop
-	sqlite3 "$dir/state/muster.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2345)
+	store_query "$dir/state" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2345)
 		INSERT INTO client (id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id, address,
 		hostname, os, kernel, arch, version, machine) SELECT unhex(printf('%032x', i * 7)), unhex('04' || printf('%0128x', i)),
 		unhex(printf('%064x', i)), 0, 'n=' || (i % 10), '$id', 1790000000, 0, 0, zeroblob(16), '', 'm' || i, '', '', '', '',
@@ -333,7 +335,7 @@ skip_unhex()
 		printf "INSERT INTO client (id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id, \
 address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%0128x', x'%064x', 0, 'n=%d', '%s', 1790000000, 0, 0, zeroblob(16), \
 '', 'm%d', '', '', '', '', zeroblob(32));\n" "$((i * 7))" "$i" "$i" "$((i % 10))" "$id" "$i"
-	done | { echo 'BEGIN;' && cat && echo 'COMMIT;'; } | sqlite3 "$dir/state/muster.db"
+	done | { echo 'BEGIN;' && cat && echo 'COMMIT;'; } | store_query "$dir/state"
 }
 
 @test "what a machine says of itself does nothing to the terminal" {
@@ -358,7 +360,7 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 	for note in plain wide joined; do new_token --note "$note"; done
 	stop
 	# All three are six columns wide.
-	sqlite3 "$dir/state/muster.db" "UPDATE token SET created = 1790000000,
+	store_query "$dir/state" "UPDATE token SET created = 1790000000,
 		created_by = CASE note WHEN 'wide' THEN '王小明' WHEN 'joined' THEN 'abcde' || char(769) || 'f' ELSE 'abcdef' END"
 	start
 	local plain
@@ -395,7 +397,7 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 	run bash -c "musterctl audit list --all --json | jq -r '.entries[-1].hash'"
 	assert_output "$head"
 	stop
-	sqlite3 "$dir/state/muster.db" "UPDATE audit SET actor = 'uid:1(eve)' WHERE seq = 3"
+	store_query "$dir/state" "UPDATE audit SET actor = 'uid:1(eve)' WHERE seq = 3"
 	start
 	run musterctl audit verify
 	assert_failure 6
@@ -536,7 +538,7 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 
 @test "the control socket is for owner and group, and the database for the owner" {
 	assert_equal "$(stat -c %a "$MUSTER_SOCKET")" 660
-	assert_equal "$(stat -c %a "$dir/state/muster.db")" 600
+	store_is_postgresql || assert_equal "$(stat -c %a "$dir/state/muster.db")" 600
 }
 
 @test "another user is refused by the kernel, and told so" {
@@ -549,7 +551,7 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 }
 
 @test "a socket left by a killed server is replaced, one that is answered is not" {
-	run timeout 10 "$BUILD/muster-server" --config <(sed "s|^State=.*|State=$dir/other|" "$dir/conf")
+	run timeout 10 "$BUILD/muster-server" --config <(sed "s|^State=.*|State=$dir/other|; /^Store=/d" "$dir/conf")
 	assert_failure
 	assert_output --partial 'another server answers'
 	musterctl status >/dev/null

@@ -171,7 +171,8 @@ other_configured()
 {
 	other=$MACHINES_RUN/other
 	mkdir -p "$other"
-	printf '%s\n' '[server]' 'Listen=10.99.0.1:8444' 'Name=hub:8444' "State=$1" "Control=$other/control.sock" \
+	printf '%s\n' '[server]' 'Listen=10.99.0.1:8444' 'Name=hub:8444' "State=$1" "$(store_line "$1")" \
+		"Control=$other/control.sock" \
 		"Clients=$BUILD/clients" >"$other/muster-server.conf"
 }
 
@@ -252,10 +253,11 @@ token-key $server/state/token.key"
 }
 
 @test "no token is in the server's database, its log, its audit or anywhere else in its folder" {
-	run -0 found_in "$server" < <(tokens; guesses)
+	mapfile -t files < <(store_files "$server/state")
+	run -0 found_in "$server" "${files[@]}" < <(tokens; guesses)
 	refute_output
 	# As another program sees the database, write-ahead log and all.
-	sqlite3 "$server/state/muster.db" .dump >"$BATS_TEST_TMPDIR/dump"
+	store_dump "$server/state" >"$BATS_TEST_TMPDIR/dump"
 	grep -q client.enrol "$BATS_TEST_TMPDIR/dump"
 	found_in "$BATS_TEST_TMPDIR/dump" < <(tokens; guesses) | assert_nowhere
 }
@@ -271,13 +273,14 @@ token-key $server/state/token.key"
 			echo "$hash-of-bytes $(bytes_of "$token" | openssl dgst "-$hash" -r | cut -d ' ' -f 1)"
 		done
 	done <"$MACHINES_RUN/tokens" >"$BATS_TEST_TMPDIR/hashes"
-	found_in "$server" <"$BATS_TEST_TMPDIR/hashes" | assert_nowhere
+	mapfile -t files < <(store_files "$server/state")
+	found_in "$server" "${files[@]}" <"$BATS_TEST_TMPDIR/hashes" | assert_nowhere
 	# But the keyed one is: so the search would have found the others.
 	token=$(head -n 1 "$MACHINES_RUN/tokens")
 	echo "keyed $(bytes_of "$token" | openssl mac -macopt "hexkey:$(cat "$server/state/token.key")" \
 		-macopt size:32 -in - BLAKE2BMAC)" >"$BATS_TEST_TMPDIR/hashes"
-	run -0 found_in "$server/state" <"$BATS_TEST_TMPDIR/hashes"
-	assert_output --regexp '^keyed .*/muster\.db'
+	run -0 found_in "${files[@]}" <"$BATS_TEST_TMPDIR/hashes"
+	assert_output --regexp '^keyed .*/(muster\.db|base/|pg_wal/)'
 }
 
 @test "the server's private keys are in their own files only" {
@@ -356,7 +359,9 @@ tls /var/lib/private/muster-agent/tls.pem"
 ### Who may read the files
 
 @test "the server's secret files are its owner's alone, though it was started without a umask" {
-	for file in identity.key tls.pem token.key release.key muster.db muster.db-wal; do
+	files=(muster.db muster.db-wal)
+	! store_is_postgresql || files=(claimed)
+	for file in identity.key tls.pem token.key release.key "${files[@]}"; do
 		assert_equal "$file $(stat -c %a "$server/state/$file")" "$file 600"
 	done
 	assert_equal "$(stat -c %a "$server/state")" 700
@@ -427,6 +432,7 @@ tls /var/lib/private/muster-agent/tls.pem"
 }
 
 @test "the server refuses a link in the database's place" {
+	! store_is_postgresql || return 0 # a file's
 	other_configured "$MACHINES_RUN/other/state"
 	other_starts
 	ends "$other/process" TERM
@@ -675,6 +681,7 @@ forgets_web()
 }
 
 @test "the database alone enrols nobody: another server, with other keys, knows none of its tokens" {
+	! store_is_postgresql || return 0 # a file's
 	new_token role=stolen
 	other_configured "$MACHINES_RUN/other/state"
 	other_starts
@@ -699,7 +706,7 @@ forgets_web()
 	other_configured "$MACHINES_RUN/other/state"
 	other_starts
 	ends "$other/process" TERM
-	cp -p "$server/state/muster.db" "$other/state/muster.db"
+	store_is_postgresql || cp -p "$server/state/muster.db" "$other/state/muster.db"
 	for file in identity.key tls.pem token.key release.key; do
 		mv "$other/state/$file" "$other/kept"
 		mv "$other/state/release.pub" "$other/kept.pub"

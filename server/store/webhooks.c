@@ -16,8 +16,10 @@
 
 static const struct sql insert = { "INSERT INTO webhook (" WEBHOOK_COLUMNS ", salt)"
 				   " VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, '', $8)" };
-static const struct sql by_prefix = { "SELECT " WEBHOOK_COLUMNS
-				      " FROM webhook WHERE substr(id, 1, $2) = $1 LIMIT 2" };
+static const struct sql by_prefix = {
+	"SELECT " WEBHOOK_COLUMNS
+	" FROM webhook WHERE substr(id, 1, CAST($2 AS INTEGER)) = $1 LIMIT 2"
+};
 static const struct sql list = { "SELECT " WEBHOOK_COLUMNS " FROM webhook ORDER BY id" };
 static const struct sql count = { "SELECT count(*) FROM webhook" };
 static const struct sql delete = { "DELETE FROM webhook WHERE id = $1" };

@@ -135,6 +135,31 @@ static void a_savepoint_undoes_its_part_alone(void **state)
 	assert_int_equal(after, before + 1);
 }
 
+static void a_commit_is_on_the_disk_whatever_the_database_is_set_to(void **state)
+{
+	static const struct sql sql = {
+		"SELECT count(*) FROM meta WHERE current_setting('synchronous_commit') = $1"
+	};
+	static const char *const settings[][2] = { { "off", "on" }, { "local", "local" },
+		{ "remote_apply", "remote_apply" } };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(settings); i++) {
+		char text[128];
+		uint64_t n = 0;
+
+		snprintf(text, sizeof(text),
+			"ALTER ROLE muster IN DATABASE unit_%d SET synchronous_commit = %s",
+			(int)getpid(), settings[i][0]);
+		assert_int_equal(raw(f->path, text), 0);
+		reopen(f);
+		assert_int_equal(
+			db_number(f->store->db, &sql, VALUES(value_text(settings[i][1])), &n), 0);
+		assert_true(n > 0);
+	}
+	assert_int_equal(raw(f->path, "ALTER ROLE muster RESET ALL"), 0);
+}
+
 /* ---- the connection */
 
 static void woken(void *userdata, bool up)
@@ -325,6 +350,17 @@ static void in_processes(struct fixture *f, part run, const void *userdata)
 	assert_int_equal(store_open_at(f->path, fixture_key, &fixture_clock, &f->store), 0);
 }
 
+/* Waits as long as it takes: there is no turn's end to wait for. */
+static int enter(struct store *s)
+{
+	int r;
+
+	do
+		r = store_begin(s);
+	while (r == -EBUSY);
+	return r;
+}
+
 static int nothing(struct store *s, uint32_t number, const void *userdata)
 {
 	(void)s, (void)number, (void)userdata;
@@ -356,7 +392,7 @@ static int enrol_many(struct store *s, uint32_t number, const void *userdata)
 	const struct storm *storm = userdata;
 
 	for (uint32_t i = 0; i < storm->each; i++) {
-		int r = store_begin(s);
+		int r = enter(s);
 
 		if (r == 0)
 			r = enrol_number(s, storm->token, (storm->same ? 0 : number * 1000) + i);
@@ -416,7 +452,7 @@ static int send_many(struct store *s, uint32_t number, const void *userdata)
 	for (uint32_t i = 1; i <= 60; i++) {
 		m.number = i; /* each is sent by all: of one spool, and of one's own */
 		m.spool[0] = i % 2 ? 9 : (uint8_t)number;
-		if (store_begin(s) < 0 || store_message_add(s, client, &m, &limits) < 0 ||
+		if (enter(s) < 0 || store_message_add(s, client, &m, &limits) < 0 ||
 			store_commit(s) < 0)
 			return -1;
 	}
@@ -452,7 +488,7 @@ static int push_many(struct store *s, uint32_t number, const void *userdata)
 		struct config_record c;
 
 		spec.len = (size_t)snprintf(content, sizeof(content), "%u %u", number, i % 7);
-		if (store_begin(s) < 0 || store_config_push(s, &spec, &c) < 0 ||
+		if (enter(s) < 0 || store_config_push(s, &spec, &c) < 0 ||
 			store_receipt_add(s, &receipt) < 0 || store_commit(s) < 0)
 			return -1;
 	}
@@ -539,6 +575,7 @@ int main(void)
 		T(a_text_that_is_none_is_no_rows_and_no_error),
 		T(what_is_there_twice_is_told_and_ends_the_transaction),
 		T(a_savepoint_undoes_its_part_alone),
+		T(a_commit_is_on_the_disk_whatever_the_database_is_set_to),
 		T(a_lost_connection_fails_at_once_and_comes_back),
 		T(nothing_of_a_transaction_outlives_its_connection),
 		T(whoever_holds_the_lock_for_long_is_not_waited_for),
