@@ -96,7 +96,23 @@ install_packages()
 	done <<-END
 		$missing
 	END
-	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install "$@"
+	without_starting apt-get -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends install "$@"
+}
+
+# Some of the packages are servers, there for tests to start them: by themselves they are not to start now.
+without_starting()
+{
+	policy=/usr/sbin/policy-rc.d
+	if [ -e "$policy" ]; then
+		DEBIAN_FRONTEND=noninteractive "$@"
+		return
+	fi
+	trap 'rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+	DEBIAN_FRONTEND=noninteractive "$@"
+	rm -f "$policy"
+	trap - EXIT
 }
 
 ### Debian's source packages
