@@ -57,7 +57,7 @@ struct enrolled {
 struct hello {
 	uint8_t boot_id[16];
 	uint64_t time;
-	uint64_t uptime; /* seconds */
+	uint64_t uptime; /* seconds, 0: not known */
 	struct facts facts;
 	struct holdings holdings;
 };

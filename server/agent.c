@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "changes.h"
+#include "clones.h"
 #include "configs.h"
 #include "dblink.h"
 #include "log.h"
@@ -119,6 +120,8 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 		return channel_put_off(c, sequence, OP_HELLO);
 	source_text(stream_source(c->stream), address);
 	r = *client.successor ? come_back(c, &client) : agent_succeed(c->server, &client);
+	if (r == 0)
+		r = clones_watch(c, &client, hello, address);
 	if (r == 0)
 		r = store_client_hello(c->server->store, c->id, hello, address);
 	if (r < 0)

@@ -213,6 +213,14 @@ static const char *parse_trusted_header(const struct key *k, const char *value, 
 	return NULL;
 }
 
+static const char *parse_clones(const struct key *k, const char *value, struct config *c)
+{
+	(void)k;
+	c->clones_suspend = strcmp(value, "suspend") == 0;
+	return c->clones_suspend || strcmp(value, "alert") == 0 ? NULL
+								: "neither alert nor suspend";
+}
+
 #define FIELD(member) offsetof(struct config, member)
 static const struct key keys[] = {
 	{ "server", "Listen", parse_listen_key, 0, 0, 0, true },
@@ -240,6 +248,7 @@ static const struct key keys[] = {
 		false },
 	{ "messages", "OutletFile", parse_outlet, FIELD(outlet_file), 0, OUTLET_SIZE, false },
 	{ "messages", "OutletCommand", parse_outlet, FIELD(outlet_command), 0, OUTLET_SIZE, false },
+	{ "clients", "Clones", parse_clones, 0, 0, 0, false },
 	{ "webhooks", "AllowLocal", parse_yes, FIELD(webhooks_local), 0, 0, false },
 	{ "webhooks", "AllowHttp", parse_yes, FIELD(webhooks_http), 0, 0, false },
 	{ "webhooks", "CaFile", parse_path, FIELD(webhooks_ca), 0, CA_FILE_SIZE, false },
@@ -444,7 +453,7 @@ static int on_value(void *userdata, const char *section, const char *name, const
 		wrong(r, "%s= stands before the first [section]", name);
 	else if (strcmp(section, "server") != 0 && strcmp(section, "limits") != 0 &&
 		 strcmp(section, "messages") != 0 && strcmp(section, "dashboard") != 0 &&
-		 strcmp(section, "webhooks") != 0)
+		 strcmp(section, "webhooks") != 0 && strcmp(section, "clients") != 0)
 		wrong(r, "there is no section [%s]", section);
 	else
 		wrong(r, "there is no %s= in section [%s]", name, section);

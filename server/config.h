@@ -67,6 +67,8 @@ struct config {
 	struct message_limits messages;
 	char outlet_file[OUTLET_SIZE]; /* "": none; one of the two at most */
 	char outlet_command[OUTLET_SIZE];
+	/* [clients] */
+	bool clones_suspend; /* Clones=suspend, not alert */
 	/* [dashboard] */
 	struct listen_address dashboard; /* len 0: none */
 	bool dashboard_given;

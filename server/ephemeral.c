@@ -35,8 +35,8 @@ static int remove_one(struct server *s, const uint8_t id[static CLIENT_ID_SIZE])
 	order.reason = reason;
 	sodium_bin2hex(text, sizeof(text), id, CLIENT_ID_SIZE);
 	r = store_client_change(s->store, text, CLIENT_REMOVE, &order, &client);
-	if (r <= 0)
-		return r;
+	if (r <= 0) /* another process may have done it */
+		return r == -ENOENT ? 0 : r;
 	log_removal(&client, text);
 	mesh_look(s, id);
 	channels_tell(s->channels, &client);

@@ -200,12 +200,13 @@ has_message()
 	jq -e '[.events[].kind] | contains(["audit"])' <<<"$output"
 	is_refused 400 bad-parameter GET "/clients/$client/timeline?after=x"
 	asks 200 GET "/clients/$client"
-	jq -e '.connected and .uptime > 0' <<<"$output"
+	jq -e '.connected and .uptime == null and (.boot_id | length) == 32' <<<"$output"
 	asks 200 GET "/clients/$client/labels"
 	asks 200 POST "/clients/$client/labels" '{"set":["site=bonn"],"remove":["role"]}'
 	asks 200 POST "/clients/$client/suspend" '{"reason":"looks odd"}'
 	asks 200 POST "/clients/$client/resume"
 	asks 200 POST "/clients/$client/reset" '{"reason":"stuck"}'
+	asks 200 POST "/clients/$client/clear-clone"
 	is_refused 409 wrong-state POST "/clients/$client/refuse"
 	is_refused 404 not-found GET /clients/00
 	is_refused 400 bad-parameter GET '/clients?state=removed'

@@ -138,6 +138,155 @@ installed_anew()
 	uninstalls db
 }
 
+### Clones
+
+# The keys and configuration of one machine on another, as a copied disk has them.
+cloned() # FROM TO
+{
+	local files='var/lib/private/muster-agent etc/muster etc/systemd/system usr/local/sbin'
+
+	# shellcheck disable=SC2086
+	on "$1" tar -C / -cf - $files var/lib/muster-agent | on "$2" tar -C / -xf -
+	on "$2" systemctl daemon-reload
+	on "$2" sh -c 'ls -d /var/lib/muster-agent/. >/dev/null && systemctl start muster-agent'
+}
+
+cleaned() # MACHINE: without an agent of its own
+{
+	on "$1" sh -c 'systemctl stop muster-agent; rm -rf /var/lib/private/muster-agent /var/lib/muster-agent \
+		/etc/muster /etc/systemd/system/muster-* /etc/systemd/system/*.wants/muster-* /usr/local/sbin/muster-*
+		systemctl daemon-reload; systemctl reset-failed' || true
+}
+
+a_copy()
+{
+	cleaned db
+	cloned web db
+}
+
+@test "a reboot, a restart of the agent, a cut connection and a killed server are no clones" {
+	local id
+
+	id=$(client_of web)
+	in_time fact_is "$id" .connected true
+	machine_kill web
+	machine_start web
+	in_time fact_is "$id" .connected true
+	on web systemctl restart muster-agent
+	on web systemctl kill -s KILL muster-agent
+	cut_network web
+	machine_reboot web
+	join_network web
+	in_time fact_is "$id" .connected true
+	server_dies
+	server_starts
+	in_time fact_is "$id" .connected true
+	assert_equal "$(fact "$id" .clone)" null
+	assert_equal "$(fact "$id" .uptime)" null
+	run -0 musterctl client list --clones
+	refute_output --partial web
+}
+
+@test "two machines with one identity are noticed, shown, and told apart" {
+	local id
+
+	id=$(client_of web)
+	a_copy
+	cloned_now()
+	{
+		[[ $(fact "$id" .clone.sign) == went-back ]]
+	}
+	in_time cloned_now
+	assert_equal "$(fact "$id" .state)" enrolled
+	audited client.clone "$id" server
+	run -0 musterctl client list --clones
+	assert_line --regexp "^${id:0:12} .* enrolled, cloned "
+	run -0 musterctl client list --clones --json
+	assert_equal "$(jq -r '.clients[].id' <<<"$output")" "$id"
+	run -0 musterctl client show "$id"
+	assert_line --regexp '^Cloned +two machines speak with this identity$'
+	assert_line --regexp '^Seen +.* at 10\.99\.0\.'
+	assert_equal "$(fact "$id" '[.clone_machines[].hostname] | sort | join(" ")')" "db web"
+	run -0 server_log
+	assert_output --regexp "two machines speak as (web|db) \\($id\\)"
+	# Both go on, so it doesn't help to say that it's over.
+	run -0 musterctl client clear-clone "${id:0:8}"
+	in_time cloned_now
+	# One ends.
+	cleaned db
+	musterctl client clear-clone "$id"
+	in_time fact_is "$id" '.connected and .hostname == "web"' true
+	assert_equal "$(fact "$id" .clone)" null
+	audited client.clear-clone "$id" "uid:0(root)"
+	on web systemctl restart muster-agent
+	in_time fact_is "$id" '.connected and .boot_id != null' true
+	assert_equal "$(fact "$id" .clone)" null
+}
+
+@test "if the server is told so, clones are suspended, both" {
+	local id
+
+	id=$(client_of web)
+	server_configured '[limits]' 'IdleTimeout=15s' '[clients]' 'Clones=suspend'
+	server_restarts
+	in_time fact_is "$id" .connected true
+	a_copy
+	in_time fact_is "$id" .state suspended
+	assert_equal "$(fact "$id" .reason)" "two machines speak with this identity: run muster-enrol --rekey on the copy"
+	audited client.suspend "$id" server
+	told()
+	{
+		[[ $(on "$1" muster-agent status --json | jq -r .detail) == *"two machines"* ]]
+	}
+	in_time told web
+	in_time told db
+	# An administrator's word stands, also next to the alarm.
+	cleaned db
+	musterctl client resume "$id"
+	musterctl client clear-clone "$id"
+	in_time fact_is "$id" '.connected and .hostname == "web"' true
+	assert_equal "$(fact "$id" .state)" enrolled
+	server_configured '[limits]' 'IdleTimeout=15s' '[clients]' 'Clones=maybe'
+	run -1 "$BUILD/muster-server" --config "$server/muster-server.conf" --check
+	assert_output --partial "neither alert nor suspend"
+	server_configured '[limits]' 'IdleTimeout=15s'
+	server_restarts
+}
+
+# shellcheck disable=SC2154
+peer() # NAME COMMAND…
+{
+	local dir=$MACHINES_RUN/peers/$1
+
+	shift
+	mkdir -p "$dir"
+	in_hub timeout 30 "$BUILD/tests/helpers/peer" --server 10.99.0.1:8443 --server-key "$server_key" --dir "$dir" "$@"
+}
+
+@test "one that was up beside another is noticed by its first HELLO" {
+	local id a=11111111111111111111111111111111 b=22222222222222222222222222222222
+
+	token_for role=peer
+	peer one enrol "$token" close
+	id=$(tr -d '\n' <"$MACHINES_RUN/peers/one/id")
+	peer one boot $a up 500 hello close
+	peer one boot $b up 1 hello close
+	assert_equal "$(fact "$id" .clone)" null
+	peer one boot ${a//1/3} up 500 hello close
+	assert_equal "$(fact "$id" .clone.sign)" overlap
+	musterctl client clear-clone "$id"
+	assert_equal "$(fact "$id" '.clone, .boot_id' | xargs)" "null null"
+	peer one boot $b up 500 hello close
+	peer one boot $b up 400 hello close
+	assert_equal "$(fact "$id" .clone.sign)" uptime-fell
+	run -22 api POST "/clients/$id/clear-clone" '{"reason": "x"}'
+	run -22 api GET "/clients?clones=false"
+	run -22 api GET "/clients?clones=true&q=web"
+	run -4 musterctl client clear-clone ffffffffffffffffffffffffffffffff
+	run -2 musterctl client clear-clone
+	musterctl client remove "$id"
+}
+
 ### Ephemeral machines
 
 # As if nothing had been heard of the client for so many seconds, by a server that was there.
@@ -163,7 +312,7 @@ silent_for() # ID SECONDS
 	assert_line --regexp ' no +12 h 0 min +role=db'
 	run -0 musterctl token show "$(fact "$id" .token)"
 	assert_line --regexp '^Ephemeral +its machines are removed after 12 h 0 min offline$'
-	# Days after the server's end it is still there.
+	# Days after the server's end it is still there. (The store's clock stays ahead: this is the last test.)
 	server_stops
 	on db systemctl stop muster-agent
 	# shellcheck disable=SC2046

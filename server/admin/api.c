@@ -39,6 +39,8 @@ static const struct api_route routes[] = {
 	{ POST, "/api/v1/clients/{id}/resume", api_client_resume, OPERATOR, SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/revoke", api_client_revoke, OPERATOR, SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/remove", api_client_remove, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/clear-clone", api_client_clear_clone, OPERATOR,
+		SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/reset", api_client_reset, OPERATOR, SCOPE_CLIENT },
 	{ GET, "/api/v1/audit", api_audit_list, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/audit/verify", api_audit_verify, VIEWER, SCOPE_REFUSED },

@@ -138,6 +138,7 @@ void api_client_refuse(struct api_call *c);
 void api_client_suspend(struct api_call *c);
 void api_client_resume(struct api_call *c);
 void api_client_revoke(struct api_call *c);
+void api_client_clear_clone(struct api_call *c);
 void api_client_remove(struct api_call *c);
 void api_client_reset(struct api_call *c);
 void api_audit_list(struct api_call *c);

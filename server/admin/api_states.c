@@ -8,6 +8,7 @@
 #include "../channel.h"
 #include "../log.h"
 #include "../mesh.h"
+#include "../store/clones.h"
 #include "../store/resets.h"
 #include "answer.h"
 #include "clients_json.h"
@@ -121,6 +122,24 @@ void api_client_reset(struct api_call *c)
 		mesh_look(c->server, client.id);
 		channels_due(c->server->channels, client.id);
 	}
+	answer_json(c, 200, client_whole_object(c->server, &client));
+}
+
+void api_client_clear_clone(struct api_call *c)
+{
+	static const char *const fields[] = { NULL };
+	static struct client_record client; /* large, and used nowhere beyond this call */
+	int r;
+
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !answer_may_write(c))
+		return;
+	r = store_clone_clear(c->server->store, c->id, c->actor, &client);
+	if (r < 0) {
+		answer_store_error(c, r, "client");
+		return;
+	}
+	if (r > 0)
+		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 	answer_json(c, 200, client_whole_object(c->server, &client));
 }
 

@@ -24,16 +24,19 @@ static void list_one(void *userdata, json_t *client)
 	char time[WHEN_SIZE];
 	const char *state = get(client, "state");
 	bool over = is_over(state);
+	bool cloned = json_is_object(json_object_get(client, "clone"));
 	scoped(freep) char *labels = labels_text(json_object_get(client, "labels"));
 
 	if (by_name)
 		table_row(t, get(client, "hostname"));
 	table_addf(t, PAINT_NONE, "%.*s", ID_SHOWN, get(client, "id"));
 	table_add(t, get(client, "hostname"), PAINT_NONE);
-	table_add(t, state,
-		over                              ? PAINT_DIM
+	table_addf(t,
+		cloned                            ? PAINT_BAD
+		: over                            ? PAINT_DIM
 		: strcmp(state, "suspended") == 0 ? PAINT_BAD
-						  : PAINT_NONE);
+						  : PAINT_NONE,
+		"%s%s", state, cloned ? ", cloned" : "");
 	table_add(t, is_connected(client) ? "yes" : "no",
 		is_connected(client) ? PAINT_GOOD
 		: over               ? PAINT_DIM
@@ -55,13 +58,17 @@ static int filters(
 	} all[] = { { "sort", "sort", 20 }, { "label", "label", 1000 }, { "state", "state", 100 },
 		{ "search", "q", 128 }, { "connected", "connected", 20 } };
 	const char *values[COUNT(all)] = {};
-	struct option options[COUNT(all)];
+	bool clones = false;
+	struct option options[COUNT(all) + 1];
 	int r;
 
 	for (size_t i = 0; i < COUNT(all); i++)
 		options[i] =
 			(struct option){ all[i].option, OPTION_VALUE, { .value = &values[i] } };
+	options[COUNT(all)] = (struct option){ "clones", OPTION_FLAG, { .flag = &clones } };
 	r = options_only(c, options, COUNT(options), argc, argv, 0);
+	if (clones)
+		request_add(path, size, "clones", "true");
 	for (size_t i = 0; r == CTL_OK && i < COUNT(all); i++) {
 		if (values[i] && strlen(values[i]) > all[i].most)
 			return complain(CTL_USAGE, "--%s: this is longer than %zu characters",
@@ -106,6 +113,23 @@ static void print_reset(struct ctl *c, json_t *reset)
 	field(c, "Reset", line);
 }
 
+static void print_clone(struct ctl *c, json_t *client)
+{
+	json_t *clone = json_object_get(client, "clone"), *machine;
+	char time[WHEN_SIZE], last[WHEN_SIZE];
+	size_t i;
+
+	if (!json_is_object(clone))
+		return;
+	field_painted(c, "Cloned", "two machines speak with this identity", PAINT_BAD);
+	fieldf(c, "Noticed", "%s, by %s", when_exactly(get(clone, "since"), time),
+		get(clone, "sign"));
+	json_array_foreach (json_object_get(client, "clone_machines"), i, machine)
+		fieldf(c, i ? "" : "Seen", "%s at %s, boot %.8s, machine %.8s, last %s",
+			get(machine, "hostname"), get(machine, "address"), get(machine, "boot_id"),
+			get(machine, "machine"), when(get(machine, "last"), "never", last));
+}
+
 static void print_client(struct ctl *c, json_t *client)
 {
 	char time[WHEN_SIZE];
@@ -116,6 +140,7 @@ static void print_client(struct ctl *c, json_t *client)
 	field(c, "ID", get(client, "id"));
 	field(c, "Hostname", get(client, "hostname"));
 	field(c, "State", get(client, "state"));
+	print_clone(c, client);
 	field(c, "Since", when_exactly(get(client, "since"), time));
 	if (*get(client, "reason"))
 		field(c, "Reason", get(client, "reason"));
@@ -128,6 +153,7 @@ static void print_client(struct ctl *c, json_t *client)
 	if (json_is_integer(json_object_get(client, "ephemeral")))
 		fieldf(c, "Ephemeral", "removed after %s offline",
 			lasting(json_integer_value(json_object_get(client, "ephemeral")), time));
+	field(c, "Cloned from", get(client, "cloned_from"));
 	field(c, "Replaces", get(client, "replaces"));
 	field(c, "Replaced by", get(client, "replaced_by"));
 	field(c, "Last HELLO", *hello ? when_exactly(hello, time) : "never");

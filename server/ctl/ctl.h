@@ -61,6 +61,7 @@ int client_refuse(struct ctl *c, int argc, char **argv);
 int client_suspend(struct ctl *c, int argc, char **argv);
 int client_resume(struct ctl *c, int argc, char **argv);
 int client_revoke(struct ctl *c, int argc, char **argv);
+int client_clear_clone(struct ctl *c, int argc, char **argv);
 int client_remove(struct ctl *c, int argc, char **argv);
 int client_reset(struct ctl *c, int argc, char **argv);
 int message_list(struct ctl *c, int argc, char **argv);

@@ -20,7 +20,7 @@ static const struct command commands[] = {
 		"the script that enrols a machine, on standard output", installer },
 	{ "client", "list",
 		"[--search TEXT] [--label SELECTOR] [--state STATE] [--connected yes|no]\n"
-		"              [--sort [-]hostname|enrolled|seen]",
+		"              [--sort [-]hostname|enrolled|seen] [--clones]",
 		"the machines", client_list },
 	{ "client", "show", "ID", "everything known of one machine", client_show },
 	{ "client", "label", "ID [LABEL | -KEY]...", "give a machine labels, or take some from it",
@@ -34,6 +34,9 @@ static const struct command commands[] = {
 		"their connections end, their keys are refused for ever", client_revoke },
 	{ "client", "remove", "[--reason TEXT] ID...",
 		"the same, and only the audit log knows them any more", client_remove },
+	{ "client", "clear-clone", "ID...",
+		"the alarm about two machines with one identity is dealt with",
+		client_clear_clone },
 	{ "client", "reset", "[--reason TEXT] [--wait [--timeout TIME]] ID...",
 		"their agents restart", client_reset },
 	{ "config", "push",

@@ -80,6 +80,15 @@ int client_remove(struct ctl *c, int argc, char **argv)
 	return act_on_all(c, argc, argv, "remove");
 }
 
+int client_clear_clone(struct ctl *c, int argc, char **argv)
+{
+	int r = options_take(c, NULL, 0, &argc, argv);
+
+	if (r == CTL_OK && argc == 0)
+		r = complain(CTL_USAGE, "which ones? At least one ID is needed");
+	return r == CTL_OK ? act_on_all(c, argc, argv, "clear-clone") : r;
+}
+
 /* "-KEY" is no option here: those words are taken out of argv, up to the last. */
 static int take_removals(int *argc, char **argv, json_t *remove)
 {

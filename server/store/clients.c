@@ -7,11 +7,10 @@
 #include "internal.h"
 #include "lib/secret.h"
 
-static const struct sql insert = {
-	"INSERT INTO client (" CLIENT_COLUMNS
-	", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
-	" $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $17, $16) ON CONFLICT DO NOTHING"
-};
+static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
+				   ", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
+				   " $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $17, 0, 0, "
+				   "'', $16) ON CONFLICT DO NOTHING" };
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
 static const struct sql by_identity = { "SELECT " CLIENT_COLUMNS
@@ -24,6 +23,9 @@ static const struct sql list = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id
 static const struct sql list_of_token = { "SELECT " CLIENT_COLUMNS
 					  " FROM client WHERE token = $4 AND id > $1"
 					  " AND ($2 < 0 OR state = $2) ORDER BY id LIMIT $3" };
+static const struct sql list_of_clones = { "SELECT " CLIENT_COLUMNS
+					   " FROM client WHERE clone_since > 0 AND id > $1"
+					   " AND ($2 < 0 OR state = $2) ORDER BY id LIMIT $3" };
 static const struct sql count = { "SELECT count(*) FROM client WHERE state = $1" };
 /* Nearly every HELLO says what the last one said: then only the index on its time changes. */
 static const struct sql hello_again = {
@@ -71,6 +73,7 @@ static void facts(struct rows *rows, int column, struct facts *ret)
 static int record(struct rows *rows, struct client_record *ret)
 {
 	uint64_t state = rows_integer(rows, 3), link = rows_integer(rows, 19);
+	uint64_t clone = rows_integer(rows, 24);
 	bool whole;
 
 	*ret = (struct client_record){
@@ -80,7 +83,9 @@ static int record(struct rows *rows, struct client_record *ret)
 		.last_hello = rows_integer(rows, 7),
 		.uptime = rows_integer(rows, 8),
 		.ephemeral = (uint32_t)rows_integer(rows, 22),
-		.link = link <= LINK_REPLACES ? (enum client_link)link : LINK_NONE,
+		.clone_since = rows_integer(rows, 23),
+		.clone = clone <= CLONE_UPTIME_FELL ? (enum clone_sign)clone : CLONE_NONE,
+		.link = link <= LINK_CLONE ? (enum client_link)link : LINK_NONE,
 	};
 	whole = rows_bytes(rows, 0, ret->id, sizeof(ret->id));
 	whole = rows_bytes(rows, 1, ret->identity, sizeof(ret->identity)) && whole;
@@ -92,6 +97,7 @@ static int record(struct rows *rows, struct client_record *ret)
 	rows_text(rows, 18, ret->reason, sizeof(ret->reason));
 	rows_text(rows, 20, ret->former, sizeof(ret->former));
 	rows_text(rows, 21, ret->successor, sizeof(ret->successor));
+	rows_text(rows, 25, ret->machine_before, sizeof(ret->machine_before));
 	return whole && labels_split(rows_view(rows, 4), &ret->labels) == 0 ? 0 : -EIO;
 }
 
@@ -187,6 +193,8 @@ static int list_start(struct store *s, const struct client_filter *f,
 			return -EINVAL;
 		values[0] = value_bytes(after, CLIENT_ID_SIZE);
 	}
+	if (f->clones)
+		return db_rows(s->db, &list_of_clones, values, 3, ret);
 	return db_rows(s->db, f->token ? &list_of_token : &list, values, f->token ? 4 : 3, ret);
 }
 

@@ -40,13 +40,16 @@ int token_by_hash(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE],
 #define CLIENT_COLUMNS                                                                             \
 	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
 	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason,"       \
-	" link, former, successor, ephemeral"
+	" link, former, successor, ephemeral, clone_since,"                                        \
+	" clone_sign, machine_before"
 /* The only row of a SELECT of these columns. -ENOENT, -ENOTUNIQ. */
 int client_one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct client_record *ret) must_use;
 
 /* Of a new client: is there an earlier one of its machine? Then it's LINK_MAYBE. */
 int link_former(struct store *s, struct client_record *c) must_use;
+/* What was noted of its machines. */
+int clone_forget(struct store *s, const uint8_t id[static CLIENT_ID_SIZE]) must_use;
 /* The client has never been: what it replaced is as it was. */
 int link_undo(struct store *s, const struct client_record *c) must_use;
 

@@ -16,6 +16,10 @@ static const struct sql find_former = { "SELECT " CLIENT_COLUMNS
 					" FROM client WHERE machine = $1 AND id <> $2"
 					" AND successor = '' ORDER BY enrolled DESC,"
 					" id LIMIT 1" };
+/* The client with an alarm as which this machine spoke. */
+static const struct sql find_clone = { "SELECT " CLIENT_COLUMNS
+				       " FROM client WHERE id = (SELECT client FROM clone_machine"
+				       " WHERE machine = $1 ORDER BY last DESC LIMIT 1)" };
 static const struct sql set_link = { "UPDATE client SET link = $2, former = $3 WHERE id = $1" };
 static const struct sql set_successor = {
 	"UPDATE client SET successor = $2, state = $3, state_since = $4 WHERE id = $1"
@@ -50,25 +54,6 @@ static int unlink_new(struct store *s, struct client_record *c)
 	return write_link(s, c);
 }
 
-int link_former(struct store *s, struct client_record *c)
-{
-	static const uint8_t unknown[MACHINE_HASH_SIZE];
-	static struct client_record former; /* large, and used nowhere beyond this call */
-	const uint8_t *machine = c->facts.machine;
-	int r;
-
-	if (memcmp(machine, unknown, sizeof(unknown)) == 0)
-		return 0;
-	r = client_one(s, &find_former,
-		VALUES(value_bytes(machine, MACHINE_HASH_SIZE), value_bytes(c->id, sizeof(c->id))),
-		&former);
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	c->link = LINK_MAYBE;
-	sodium_bin2hex(c->former, sizeof(c->former), former.id, sizeof(former.id));
-	return write_link(s, c);
-}
-
 static int audit(struct store *s, const struct client_record *former, const char *actor,
 	const char *act, const char *successor)
 {
@@ -78,6 +63,43 @@ static int audit(struct store *s, const struct client_record *former, const char
 	snprintf(detail, sizeof(detail), "hostname=%s successor=%s", former->facts.hostname,
 		successor);
 	return store_audit(s, actor, act, id, detail);
+}
+
+/* Of two machines that spoke as the former, this one has an identity of its own now. */
+static int split(struct store *s, struct client_record *c, const struct client_record *former)
+{
+	char id[CLIENT_ID_TEXT_SIZE];
+	int r;
+
+	c->link = LINK_CLONE;
+	sodium_bin2hex(c->former, sizeof(c->former), former->id, sizeof(former->id));
+	sodium_bin2hex(id, sizeof(id), c->id, sizeof(c->id));
+	r = write_link(s, c);
+	return r < 0 ? r : audit(s, former, "server", "client.split", id);
+}
+
+int link_former(struct store *s, struct client_record *c)
+{
+	static const uint8_t unknown[MACHINE_HASH_SIZE];
+	static struct client_record former; /* large, and used nowhere beyond this call */
+	const uint8_t *machine = c->facts.machine;
+	int r;
+
+	if (memcmp(machine, unknown, sizeof(unknown)) == 0)
+		return 0;
+	r = client_one(s, &find_clone, VALUES(value_bytes(machine, MACHINE_HASH_SIZE)), &former);
+	if (r == 0)
+		return split(s, c, &former);
+	if (r != -ENOENT)
+		return r;
+	r = client_one(s, &find_former,
+		VALUES(value_bytes(machine, MACHINE_HASH_SIZE), value_bytes(c->id, sizeof(c->id))),
+		&former);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	c->link = LINK_MAYBE;
+	sodium_bin2hex(c->former, sizeof(c->former), former.id, sizeof(former.id));
+	return write_link(s, c);
 }
 
 static uint64_t heard(const struct client_record *c)

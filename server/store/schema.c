@@ -300,6 +300,24 @@ static const char *const steps[] = {
 	"  server {integer} NOT NULL"
 	") {strict};"
 	"INSERT INTO meta (name, value) VALUES ('server', 0);",
+
+	/* clone_since: 0 for no alarm. clone_sign: enum clone_sign. machine_before: a hash of the
+	 * boot id and machine-id that came before the present ones, or nothing. */
+	"ALTER TABLE client ADD COLUMN clone_since {integer} NOT NULL DEFAULT 0;"
+	"ALTER TABLE client ADD COLUMN clone_sign {integer} NOT NULL DEFAULT 0;"
+	"ALTER TABLE client ADD COLUMN machine_before TEXT NOT NULL DEFAULT '';"
+	"CREATE INDEX client_clone ON client(id) WHERE clone_since > 0;"
+	"CREATE TABLE clone_machine ("
+	"  client {bytes} NOT NULL CHECK (length(client) = 16),"
+	"  boot_id {bytes} NOT NULL,"
+	"  machine {bytes} NOT NULL,"
+	"  address TEXT NOT NULL,"
+	"  hostname TEXT NOT NULL,"
+	"  first {integer} NOT NULL,"
+	"  last {integer} NOT NULL,"
+	"  PRIMARY KEY (client, boot_id, machine)"
+	") {strict};"
+	"CREATE INDEX clone_machine_machine ON clone_machine(machine);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

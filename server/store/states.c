@@ -121,7 +121,7 @@ static int remove_row(struct store *s, const struct client_record *c)
 
 	for (size_t i = 0; r == 0 && i < COUNT(all); i++)
 		r = db_run(s->db, all[i], VALUES(value_bytes(c->id, sizeof(c->id))), NULL);
-	return r;
+	return r < 0 ? r : clone_forget(s, c->id);
 }
 
 static int audit(struct store *s, const struct client_record *c, const char *act, const char *actor)

@@ -130,7 +130,12 @@ enum client_link {
 	LINK_NONE,
 	LINK_MAYBE,    /* of the same machine-id, but the former may still be heard */
 	LINK_REPLACES, /* the former fell silent, and then this one came */
+	LINK_CLONE,    /* its machine spoke as the former, next to another */
 };
+
+/* How two machines that speak as one client were noticed; clones.h. */
+enum clone_sign { CLONE_NONE, CLONE_OVERLAP, CLONE_WENT_BACK, CLONE_UPTIME_FELL };
+#define MACHINE_TEXT_SIZE 33
 
 struct client_record {
 	uint8_t id[CLIENT_ID_SIZE];
@@ -149,7 +154,10 @@ struct client_record {
 	struct facts facts;
 	uint32_t ephemeral; /* removed when offline so many seconds; 0: never */
 	enum client_link link;
-	char former[CLIENT_ID_TEXT_SIZE];    /* which client its machine was before, or "" */
+	char former[CLIENT_ID_TEXT_SIZE]; /* which client its machine was before, or "" */
+	enum clone_sign clone;            /* the alarm, if there is one */
+	uint64_t clone_since;             /* 0: none */
+	char machine_before[MACHINE_TEXT_SIZE];
 	char successor[CLIENT_ID_TEXT_SIZE]; /* which one its machine is now, or "" */
 };
 
@@ -219,6 +227,7 @@ struct client_filter {
 	const char *selector; /* NULL: all */
 	int state;            /* enum client_state, or -1: all */
 	const char *token;    /* token id, or NULL: all */
+	bool clones;          /* only those with an alarm; token is NULL then */
 	const char *after;    /* 32 hex digits: only ids above it; NULL: from the start */
 	uint32_t limit;       /* most clients visited; 0: no limit */
 	uint32_t scan;        /* most rows looked at, whether they fit or not; 0: no limit */

@@ -47,6 +47,7 @@ static const struct {
 	R(POST, "clients/{id}/resume", OPERATOR, CLIENT),
 	R(POST, "clients/{id}/revoke", OPERATOR, CLIENT),
 	R(POST, "clients/{id}/remove", OPERATOR, CLIENT),
+	R(POST, "clients/{id}/clear-clone", OPERATOR, CLIENT),
 	R(POST, "clients/{id}/reset", OPERATOR, CLIENT),
 	R(GET, "audit", VIEWER, REFUSED),
 	R(GET, "audit/verify", VIEWER, REFUSED),
