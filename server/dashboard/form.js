@@ -94,6 +94,8 @@ export function tags(name, label, { hint, value = [], placeholder = "", optional
 		items.hidden = list.length === 0;
 		fill(items, list.map((word, i) => h("li", h("span", { class: "label" }, word, h("button", {
 			type: "button", class: "label-remove", "aria-label": `Take ${word} away`,
+			// The input keeps the focus, or its end would take the button away before it is released.
+			onmousedown: (event) => event.preventDefault(),
 			onclick: () => {
 				list.splice(i, 1);
 				show();
