@@ -362,6 +362,8 @@ static int start(struct server *s)
 		r = start_duties(s);
 	if (r >= 0)
 		r = listener_start(s);
+	if (r >= 0)
+		r = tally_start(s);
 	return r < 0 ? r : workers_start(s);
 }
 
@@ -369,6 +371,7 @@ static int start(struct server *s)
 static void stop(struct server *s)
 {
 	workers_stop(s);
+	tally_stop(s);
 	listener_stop(s);
 	dashboard_stop(s);
 	monitor_stop(s);

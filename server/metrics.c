@@ -120,7 +120,7 @@ static void refusals(struct exposition *w, const struct metrics *m)
 		"Channels ended because what came on them is not the protocol.", m->breaches);
 }
 
-static void connections(struct exposition *w, const struct server *s)
+static void connections(struct exposition *w, const struct server *s, const struct tally *all)
 {
 	static const char *const results[] = {
 		[HANDSHAKE_DONE] = "done", [HANDSHAKE_FAILED] = "failed", [HANDSHAKE_LATE] = "late"
@@ -128,13 +128,13 @@ static void connections(struct exposition *w, const struct server *s)
 
 	family(w, "muster_handshakes_total", "counter", "TLS handshakes on the client port.");
 	for (size_t i = 0; i < COUNT(results); i++)
-		labelled(w, "result", results[i], s->metrics.handshakes[i]);
-	gauge(w, "muster_connections", "Connections open on the client port.",
-		listener_connections(s));
+		labelled(w, "result", results[i], all->metrics.handshakes[i]);
+	gauge(w, "muster_connections", "Connections open on the client port.", all->connections);
 	gauge(w, "muster_connections_max", "Connections that may be open on the client port.",
-		s->config.connections);
+		(uint64_t)s->config.connections * (s->board != NULL ? s->config.workers : 1));
 	counter(w, "muster_connections_refused_total",
-		"Connections refused because their network has too many.", s->metrics.turned_away);
+		"Connections refused because their network has too many.",
+		all->metrics.turned_away);
 }
 
 static void enrolments(struct exposition *w, const struct metrics *m)
@@ -282,18 +282,20 @@ static void process(struct exposition *w)
 
 int metrics_write(struct server *s, struct buffer *out)
 {
+	static struct tally all; /* large, and used nowhere beyond this call */
 	struct exposition w = { .out = out };
 
+	tally_sum(s, &all);
 	family(&w, "muster_build_info", "gauge", "Always 1; the version is a label.");
 	labelled(&w, "version", MUSTER_VERSION, 1);
 	stored(&w, s);
-	connections(&w, s);
-	enrolments(&w, &s->metrics);
-	packets(&w, &s->metrics);
-	refusals(&w, &s->metrics);
-	work(&w, &s->metrics);
+	connections(&w, s, &all);
+	enrolments(&w, &all.metrics);
+	packets(&w, &all.metrics);
+	refusals(&w, &all.metrics);
+	work(&w, &all.metrics);
 	webhooks(&w, s);
-	turns(&w, turn_stats(s->turn));
+	turns(&w, &all.turns);
 	process(&w);
 	return w.error;
 }

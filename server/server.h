@@ -8,7 +8,7 @@
 
 #include "config.h"
 #include "keys.h"
-#include "metrics.h"
+#include "tally.h"
 #include "release.h"
 #include "sockets.h"
 #include "store/store.h"
@@ -71,6 +71,8 @@ struct server {
 	sd_event_source *guess_timer; /* enrol.h: armed while there are wrong tokens to tell of */
 	uint64_t started;             /* store_now() */
 	struct metrics metrics;
+	struct tally tally_base;      /* tally.h: what a process in this one's place had counted */
+	sd_event_source *tally_timer;
 };
 
 #endif

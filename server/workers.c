@@ -23,7 +23,13 @@
 
 struct board {
 	_Atomic uint32_t connected[WORKERS_MAX];
+	tally_slot tally[WORKERS_MAX];
 };
+
+tally_slot *board_tally(const struct server *s, unsigned worker)
+{
+	return &s->board->tally[worker];
+}
 
 void board_connected(struct server *s, size_t count)
 {

@@ -15,6 +15,7 @@
 #define MUSTER_WORKERS_H
 
 #include "config.h"
+#include "tally.h"
 
 struct server;
 
@@ -23,6 +24,7 @@ struct board;
 /* So many machines are connected to this process; and to all of them. */
 void board_connected(struct server *s, size_t count);
 size_t board_all_connected(const struct server *s);
+tally_slot *board_tally(const struct server *s, unsigned worker); /* what a process has counted */
 
 /* Runs them with what *s has: configuration, sockets, guesses. Returns in the supervisor at the end
  * (0, or negative: they failed), and in each worker (1) with s->worker and s->board set, to serve.

@@ -199,3 +199,31 @@ status_of()
 	sed -i 's/nowhere/none/' "$dir/conf"
 	run -0 "$BUILD/muster-server" --config "$dir/conf" --check
 }
+
+# With two processes, whoever of them takes a connection.
+enrolled_all()
+{
+	shows 'muster_enrolments_total{result=granted}' 12
+}
+
+@test "with several workers what they have counted is told together, also after one was killed" {
+	sed -i "s/^Name=.*/&\nWorkers=2/" "$dir/conf"
+	server_starts
+	token=$(musterctl token create --uses unlimited 2>/dev/null)
+	for i in {1..12}; do
+		run -0 peer "machine$i" enrol "$token"
+	done
+	eventually enrolled_all
+	(($(value 'muster_turns_total{result=committed}') >= 12))
+	assert_equal "$(value muster_connections_max)" "$(($(sed -n 's/.*only \([0-9]*\) connections.*/\1/p' "$dir/log" | head -n 1 | grep . || echo 20000) * 2))"
+	# The one that isn't the first, which answers here.
+	last=$(pgrep -P "$server" | sort -n | tail -n 1)
+	kill -KILL "$last"
+	eventually replaced
+	eventually enrolled_all
+}
+
+replaced()
+{
+	[[ $(pgrep -P "$server" | wc -l) == 2 ]] && ! pgrep -P "$server" | grep -qx "$last"
+}
