@@ -8,10 +8,10 @@
 
 #include "config.h"
 #include "keys.h"
-#include "tally.h"
 #include "release.h"
 #include "sockets.h"
 #include "store/store.h"
+#include "tally.h"
 #include "turn.h"
 
 struct webhooks;  /* webhooks.h: entries of the audit log to URLs */
@@ -71,7 +71,7 @@ struct server {
 	sd_event_source *guess_timer; /* enrol.h: armed while there are wrong tokens to tell of */
 	uint64_t started;             /* store_now() */
 	struct metrics metrics;
-	struct tally tally_base;      /* tally.h: what a process in this one's place had counted */
+	struct tally tally_base; /* tally.h: what a process in this one's place had counted */
 	sd_event_source *tally_timer;
 };
 
