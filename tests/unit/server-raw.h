@@ -31,6 +31,7 @@ static void in_postgresqls_words(const char *sql, char *ret, size_t size)
 		{ "x''", "'\\x'::bytea" },
 		{ "zeroblob(32)", "decode(repeat('00', 32), 'hex')" },
 		{ "char(", "chr(" },
+		{ "hex(salt)", "encode(salt, 'hex')" },
 	};
 	size_t len = 0;
 
