@@ -382,7 +382,7 @@ reads_nothing_of()
 @test "another user can't connect to the server's control socket" {
 	socket=$(mktemp -d /tmp/muster-socket.XXXXXX)
 	chmod 755 "$socket"
-	sed "s|^Control=.*|Control=$socket/control.sock|; s|^State=.*|State=$BATS_TEST_TMPDIR/state|; s|:8443$|:8444|" \
+	sed "s|^Control=.*|Control=$socket/control.sock|; s|^State=.*|State=$BATS_TEST_TMPDIR/state|; s|:8443$|:8444|; /^Store=/d" \
 		"$server/muster-server.conf" >"$socket/conf"
 	background "$MACHINES_RUN/other" "$MACHINES_RUN/other.log" "$BUILD/muster-server" --config "$socket/conf"
 	listens() { curl -q -s --unix-socket "$socket/control.sock" http://localhost/api/v1/status; }

@@ -6,6 +6,7 @@
 bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
+load store
 
 PROXIES="nginx haproxy caddy"
 
@@ -20,7 +21,8 @@ setup()
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=muster.example.org -addext \
 		subjectAltName=DNS:muster.example.org -keyout "$dir/privkey.pem" -out "$dir/fullchain.pem" 2>/dev/null
 	cat "$dir/fullchain.pem" "$dir/privkey.pem" >"$dir/muster.pem"
-	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' "State=$dir/state" "Control=$MUSTER_SOCKET" \
+	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' "State=$dir/state" "$(store_line "$dir/state")" \
+		"Control=$MUSTER_SOCKET" \
 		"Clients=$BUILD/clients" 'Name=muster.example.org:8443' '[dashboard]' 'Listen=127.0.0.1:0' \
 		'Host=muster.example.org' 'TrustedProxy=127.0.0.1' >"$dir/conf"
 	runs "$BUILD/muster-server" --config "$dir/conf"

@@ -6,6 +6,7 @@
 bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
+load store
 
 setup()
 {
@@ -31,7 +32,8 @@ teardown()
 
 configured()
 {
-	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' "State=$dir/state" "Control=$MUSTER_SOCKET" \
+	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' "State=$dir/state" "$(store_line "$dir/state")" \
+		"Control=$MUSTER_SOCKET" \
 		"Clients=$BUILD/clients" 'Name=localhost:1' '[dashboard]' 'Listen=none' '[webhooks]' "$@" >"$dir/conf"
 }
 

@@ -7,6 +7,7 @@
 bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
+load store
 
 BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
 peer_program=$BUILD/tests/helpers/peer
@@ -36,7 +37,7 @@ teardown()
 configured()
 {
 	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' 'Name=localhost:8443' "Control=$PWD/control.sock" \
-		"Clients=$PWD/clients" "Workers=${workers:-4}" "$@" '[dashboard]' 'Listen=none' >conf
+		"Clients=$PWD/clients" "$(store_line "$PWD/state")" "Workers=${workers:-4}" "$@" '[dashboard]' 'Listen=none' >conf
 }
 
 server_starts()
