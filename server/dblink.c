@@ -52,7 +52,8 @@ static void woken(void *userdata, bool up)
 	struct dblink *d = userdata;
 
 	d->reachable = up;
-	if (sd_event_source_set_enabled(d->soon, SD_EVENT_ONESHOT) < 0)
+	int r = sd_event_source_set_enabled(d->soon, SD_EVENT_ONESHOT);
+	if (r < 0 && r != -ESTALE) /* the loop has ended */
 		log_at(LOG_ERR, "cannot look after the database's connection");
 }
 
