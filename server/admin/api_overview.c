@@ -119,9 +119,10 @@ static void put(json_t *into, const char *name, uint64_t count, json_t *list)
 
 static int attention(struct store *s, const struct counts *n, json_t *into)
 {
-	json_t *pending = json_array(), *away = json_array();
+	struct client_filter filter = { .state = -1, .clones = true, .limit = SHOWN };
+	json_t *pending = json_array(), *away = json_array(), *clones = json_array();
 	json_t *refused = json_array(), *tokens = json_array();
-	uint64_t refusals = 0, ending = 0, unseen = 0, now = store_now(s);
+	uint64_t refusals = 0, ending = 0, unseen = 0, doubles = 0, now = store_now(s);
 	int r = store_client_some(s, CLIENT_PENDING, SHOWN, add_client, pending);
 
 	if (r == 0)
@@ -132,6 +133,11 @@ static int attention(struct store *s, const struct counts *n, json_t *into)
 		r = store_token_ending(s, now + SOON, SHOWN, add_token, tokens, &ending);
 	if (r == 0)
 		r = store_client_unseen(s, now - LONG, SHOWN, add_client, away, &unseen);
+	if (r == 0)
+		r = store_client_clones(s, &doubles);
+	if (r == 0)
+		r = store_client_each(s, &filter, add_client, clones, NULL);
+	put(into, "clones", doubles, clones);
 	put(into, "pending", n->of[CLIENT_PENDING], pending);
 	put(into, "refused", refusals, refused);
 	put(into, "tokens_ending", ending, tokens);

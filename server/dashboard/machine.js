@@ -31,6 +31,8 @@ export function nameOf(client) {
 }
 
 export function statusBadge(client) {
+	if (client.clone)
+		return badge("bad", "two machines");
 	if (client.state !== "enrolled")
 		return badge(...BADGES[client.state] ?? ["idle", client.state]);
 	return client.connected ? badge("good", "connected") : badge("idle", "away");
@@ -68,6 +70,10 @@ export const ACTS = {
 	reset: {
 		button: "Restart its agent …", done: "is to restart its agent", from: ["enrolled"], reason: true, icon: "retry",
 		title: (n) => `Restart the agent of ${n}?`, text: "The agent ends and is started again by its machine: now if it is connected, or when it comes back. Nothing else on the machine is touched.", action: "Restart agent",
+	},
+	"clear-clone": {
+		button: "Clear the alarm …", done: "has no alarm any more", from: [], kind: "primary",
+		title: (n) => `Clear the alarm of ${n}?`, text: "Do it when one machine only has this identity again. Which one that is, its next report tells.", action: "Clear alarm",
 	},
 	revoke: {
 		button: "Revoke …", done: "is revoked", from: ["enrolled", "suspended", "pending", "left", "replaced"], kind: "danger", reason: true, typed: true,

@@ -27,6 +27,7 @@ function about(c) {
 		["By token", h("a", { href: path`/tokens/${c.token}` }, h("code", c.token))],
 		["Replaces", c.replaces && h("a", { href: path`/machines/${c.replaces}` }, h("code", c.replaces.slice(0, 12)))],
 		["Replaced by", c.replaced_by && h("a", { href: path`/machines/${c.replaced_by}` }, h("code", c.replaced_by.slice(0, 12)))],
+		["Cloned from", c.cloned_from && h("a", { href: path`/machines/${c.cloned_from}` }, h("code", c.cloned_from.slice(0, 12)))],
 		["Ephemeral", c.ephemeral ? `removed after ${duration(c.ephemeral)} away` : null],
 	]);
 }
@@ -53,7 +54,25 @@ function notice(kind, ...children) {
 	return h("div", { class: `notice notice-${kind}` }, icon(kind), h("div", children));
 }
 
-function matters(c) {
+const SIGNS = {
+	overlap: "one was up already when the other spoke",
+	"went-back": "they take turns",
+	"uptime-fell": "it was up for less time than before, without a start",
+};
+
+// Two that speak with the same keys: a copied disk, or an intruder.
+function alarm(c, again) {
+	const machine = (m) => h("li", h("div", { class: "entry-head" }, h("strong", m.hostname ?? "–"), h("span", { class: "muted" }, m.address ?? "–"), when(m.last)),
+		h("p", { class: "muted" }, "machine id ", h("code", m.machine.slice(0, 12)), ", boot ", h("code", m.boot_id.slice(0, 12))));
+
+	return notice("bad",
+		h("p", h("strong", "Two machines speak with this identity, "), when(c.clone.since), `: ${SIGNS[c.clone.sign] ?? c.clone.sign}.`),
+		h("p", { class: "muted" }, "A disk was copied, or somebody has taken its keys. Uninstall muster on one of them and enrol it anew, then clear the alarm; or revoke both."),
+		h("ul", { class: "entries" }, c.clone_machines.map(machine)),
+		can("operator") && h("div", { class: "actions" }, actButton(c, "clear-clone", again)));
+}
+
+function matters(c, again) {
 	const why = c.reason && h("p", { class: "muted" }, `“${c.reason}”`);
 	const told = {
 		pending: () => notice("warn", h("p", h("strong", "It waits for approval. "), "Compare its key with what the machine shows, then approve or refuse it.")),
@@ -65,7 +84,7 @@ function matters(c) {
 	const reset = c.reset?.state === "wanted" && notice("info", h("p", h("strong", "Its agent is to restart "), c.connected ? "now." : "when it comes back."));
 	const refused = c.reset?.state === "refused" && notice("bad", h("p", h("strong", "It did not restart its agent: "), c.reset.text ?? c.reset.reason));
 
-	return [told?.(), reset, refused];
+	return [c.clone && alarm(c, again), told?.(), reset, refused];
 }
 
 // ---- what it has
@@ -84,7 +103,7 @@ function configsPart(c) {
 const WORDS = {
 	"client.enrol": "Enrolled", "client.approve": "Approved", "client.refuse": "Refused", "client.suspend": "Suspended",
 	"client.resume": "Resumed", "client.revoke": "Revoked", "client.leave": "Left", "client.label": "Other labels",
-	"client.reset": "Agent to be restarted", "client.replace": "Replaced", "client.return": "Is back",
+	"client.reset": "Agent to be restarted", "client.clone": "Two machines with its identity", "client.clear-clone": "Alarm cleared", "client.replace": "Replaced", "client.return": "Is back",
 };
 
 function eventRow(e, id) {
@@ -150,10 +169,10 @@ export async function page(view) {
 	const story = timeline(view, id);
 	const again = (which) => (which === "remove" ? go("/machines", { replace: true }) : look());
 	const parts = [part(nodes.badges, statusBadge), part(nodes.acts, (c) => h("div", { class: "actions" }, actions(c, again))),
-		part(nodes.matters, matters), part(nodes.about, about), part(nodes.labels, (c) => labelsPart(c, again)),
+		part(nodes.matters, (c) => matters(c, again)), part(nodes.about, about), part(nodes.labels, (c) => labelsPart(c, again)),
 		part(nodes.identity, identity), part(nodes.configs, configsPart)];
 	// What each of them shows of it: the others stay as they are.
-	const seen = [(c) => [c.state, c.connected], (c) => [c.state, c.hostname], (c) => [c.state, c.reason, c.since, c.reset, c.connected], null,
+	const seen = [(c) => [c.state, c.connected, c.clone], (c) => [c.state, c.hostname], (c) => [c.state, c.reason, c.since, c.reset, c.connected, c.clone, c.clone_machines], null,
 		(c) => [c.labels, c.state, c.hostname], (c) => [c.id, c.key, c.boot_id], (c) => c.configs];
 	const fillIn = (c) => parts.forEach((p, i) => p(c, seen[i] ? seen[i](c) : c));
 	const showMessages = part(nodes.messages, (list) => messagesPart(list, id));

@@ -44,6 +44,8 @@ function selectorBox(value, f) {
 }
 
 function nothing(asked) {
+	if (asked.clones)
+		return empty("No clones", "Each machine speaks with an identity of its own.", linkButton("Show all machines", "/machines"));
 	if (FILTERS.some((name) => asked[name]))
 		return empty("No machine fits", "Search for part of a name, an address, a label or an id; or take a filter away.",
 			linkButton("Show all machines", "/machines"));
@@ -53,6 +55,7 @@ function nothing(asked) {
 
 export async function page(view) {
 	const asked = Object.fromEntries([...FILTERS, "sort"].map((name) => [name, view.query.get(name) ?? ""]));
+	asked.clones = view.query.get("clones") ?? "";
 	const sum = h("p", { class: "sum muted", role: "status" });
 	const filters = () => Object.fromEntries(FILTERS.map((name) => [name, asked[name]]));
 	let counting = null;
@@ -69,7 +72,8 @@ export async function page(view) {
 	};
 	const list = table({
 		label: "Machines", columns: COLUMNS, signal: view.signal,
-		fetch: ({ after, limit, signal }) => get("/clients", { ...filters(), sort: asked.sort || "hostname", after, limit }, { signal })
+		fetch: ({ after, limit, signal }) => get("/clients", asked.clones ? { clones: "true", after, limit }
+			: { ...filters(), sort: asked.sort || "hostname", after, limit }, { signal })
 			.then((answer) => ({ rows: answer.clients, next: answer.next })),
 		key: (c) => c.id,
 		href: (c) => path`/machines/${c.id}`,
@@ -84,6 +88,10 @@ export async function page(view) {
 		countAll();
 	};
 
+	if (asked.clones) {
+		view.watch(["clients"], () => list.refresh());
+		return [header("Machines with a copied identity", { back: ["/machines", "All machines"] }), card({ flush: true }, list.root)];
+	}
 	countAll();
 	view.watch(["clients", "status"], (changes) => {
 		const ids = changedIds(changes, ["clients", "status"]);

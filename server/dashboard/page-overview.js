@@ -21,7 +21,7 @@ const machine = (c) => ({ href: path`/machines/${c.id}`, text: c.hostname ?? c.i
 
 // What somebody should look at, the most urgent first; of each the first few by name.
 const ATTENTION = [
-	{ key: "clones", kind: "bad", href: "/machines?alarm=clone", one: machine,
+	{ key: "clones", kind: "bad", href: "/machines?clones=true", one: machine,
 		text: (n) => `${count(n, "machine")} with a copied identity`, why: "Two machines use the same keys. One of them is a clone, or an intruder." },
 	{ key: "refused", kind: "bad", href: "/configurations",
 		one: (r) => ({ href: path`/configurations/${r.name}`, text: `${r.name} on ${r.hostname ?? r.id.slice(0, 8)}` }),

@@ -35,6 +35,7 @@ static const struct sql enrolments = {
 /* The sum keeps the index on the state out of it: that has too many. */
 #define UNSEEN " FROM client WHERE last_hello < $1 AND state + 0 = 0"
 static const struct sql count_unseen = { "SELECT count(*)" UNSEEN };
+static const struct sql count_clones = { "SELECT count(*) FROM client WHERE clone_since > 0" };
 static const struct sql some = { "SELECT id FROM client WHERE state = $1 LIMIT $2" };
 static const struct sql list_unseen = { "SELECT id" UNSEEN " ORDER BY last_hello DESC LIMIT $2" };
 
@@ -208,6 +209,11 @@ int store_client_some(struct store *s, enum client_state state, uint32_t limit,
 	client_visitor visit, void *userdata)
 {
 	return each_id(s, &some, state, limit, visit, userdata);
+}
+
+int store_client_clones(struct store *s, uint64_t *ret)
+{
+	return db_number(s->db, &count_clones, NULL, 0, ret);
 }
 
 int store_client_unseen(struct store *s, uint64_t since, uint32_t limit, client_visitor visit,

@@ -56,6 +56,8 @@ int store_client_enrolments(
 /* A few of those in that state. */
 int store_client_some(struct store *s, enum client_state state, uint32_t limit,
 	client_visitor visit, void *userdata) must_use;
+/* How many have an alarm about clones. */
+int store_client_clones(struct store *s, uint64_t *ret) must_use;
 /* Of those enrolled who has not been heard of since then: how many, and those that were heard of
  * last. */
 int store_client_unseen(struct store *s, uint64_t since, uint32_t limit, client_visitor visit,

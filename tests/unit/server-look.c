@@ -475,6 +475,16 @@ static void the_overview_counts_and_names_what_needs_attention(void **state)
 		1);
 	assert_int_equal(
 		json_integer_value(json_object_get(json_object_get(needs, "pending"), "count")), 0);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(needs, "clones"), "count")), 0);
+	assert_int_equal(raw(a->store->path,
+				 "UPDATE client SET clone_since = 5 WHERE hostname = 'machine-3'"),
+		0);
+	assert_int_equal(ask(a, "GET", "/api/v1/overview", NULL), 200);
+	needs = json_object_get(field(a, "attention"), "clones");
+	assert_int_equal(json_integer_value(json_object_get(needs, "count")), 1);
+	assert_string_equal(
+		said(json_array_get(json_object_get(needs, "list"), 0), "hostname"), "machine-3");
 	refused(a, bad, COUNT(bad));
 }
 
