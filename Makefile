@@ -5,6 +5,7 @@
 #   make install    DESTDIR=, PREFIX=              make SAN=1 …  the same with ASan and UBSan
 #   make check STORE=postgresql                    the servers of the tests use PostgreSQL
 #   make bench      how fast it is (QUICK=1: in a minute)
+#   make screenshots   every page of the dashboard, in build/screenshots
 #
 # CFLAGS, CPPFLAGS and LDFLAGS are the packager's; what muster itself needs is in MUSTER_*.
 
@@ -95,7 +96,7 @@ UNITS    := $(patsubst %.in,$(BUILD)/%,$(wildcard server/*.service.in server/*.s
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(UNIT_C))
 HELPERS  := $(patsubst %.c,$(BUILD)/%,$(HELPER_C)) $(BUILD)/tests/load/seed
 
-.PHONY: all objects deps demo check bench format lint install clean tests units
+.PHONY: all objects deps demo check bench screenshots format lint install clean tests units
 all: $(PROGRAMS) $(CLIENTS) $(UNITS)
 objects: $(call objects,$(LIB_C) $(SERVER_C) $(CTL_C) $(ENROL_C) $(AGENT_C) $(UNIT_C) $(HELPER_C) $(HOSTILE_C) $(PEER_C) $(LOAD_C))
 
@@ -235,6 +236,11 @@ LOAD := $(BUILD)/tests/load/muster-swarm $(BUILD)/tests/load/limits
 bench: deps
 	@$(MAKE) --no-print-directory -s -j2 all $(LOAD)
 	@tests/load/bench $(BUILD) $(if $(QUICK),quick)
+
+SHOWN := $(BUILD)/tests/load/muster-swarm $(BUILD)/tests/load/seed
+screenshots: deps
+	@$(MAKE) --no-print-directory -s -j2 all $(SHOWN)
+	@tests/browser/screenshots $(BUILD)
 
 SHELL_FILES = $(shell git ls-files | grep -E '\.(sh|bash)$$') $(shell git grep -lE '^#!/(bin/(ba)?sh|usr/bin/env bash)' -- ':!*.bats')
 # In bats files each test is a function in a process of its own, and words are often other shells'.

@@ -148,9 +148,13 @@ function onError() {
 	retry = setTimeout(() => open(true), longest / 2 + Math.random() * longest / 2);
 }
 
+// Opened once more, by itself or from here: what was between is not known.
 function open(again) {
 	source = new EventSource("/api/v1/events");
-	source.addEventListener("open", () => onOpen(again));
+	source.addEventListener("open", () => {
+		onOpen(again);
+		again = true;
+	});
 	source.addEventListener("change", onChange);
 	source.addEventListener("reset", resetAll);
 	source.addEventListener("error", onError);

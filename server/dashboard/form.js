@@ -98,17 +98,20 @@ export function tags(name, label, { hint, value = [], placeholder = "", optional
 			onmousedown: (event) => event.preventDefault(),
 			onclick: () => {
 				list.splice(i, 1);
+				node.problem(null);
 				show();
 				input.focus();
 			},
 		}, icon("close"))))));
 	};
+	// Not drawn anew without need: the focus leaves when something of the list is pressed, which must still be there.
 	const take = () => {
-		for (const word of input.value.split(/[\s,]+/).filter(Boolean))
-			if (!list.includes(word))
-				list.push(word);
+		const words = input.value.split(/[\s,]+/).filter(Boolean);
+
+		list.push(...words.filter((word, i) => !list.includes(word) && words.indexOf(word) === i));
 		input.value = "";
-		show();
+		if (words.length > 0)
+			show();
 	};
 
 	input.addEventListener("keydown", (event) => {

@@ -27,11 +27,17 @@ const PAGES = [
 	["/settings/:part", { title: "Settings", nav: "/settings", load: () => import("./page-settings.js") }],
 ];
 
+let leaving = false;
+
+// Several requests may learn of it at once.
 function toLogin() {
 	const here = location.pathname + location.search;
 
 	forget();
-	if (location.pathname !== "/login")
+	if (leaving)
+		return;
+	leaving = location.pathname !== "/login";
+	if (leaving)
 		location.assign(here === "/" ? "/login" : `/login?to=${encodeURIComponent(here)}`);
 }
 

@@ -4,13 +4,27 @@
 import { h } from "./dom.js";
 import { mark } from "./icons.js";
 import { form, password, text } from "./form.js";
-import { login } from "./session.js";
+import { duration } from "./time.js";
+import { load, login } from "./session.js";
+
+// Whoever is logged in already, in another of the browser's pages, must show that it's them who ask.
+async function enter(name, secret) {
+	try {
+		await login(name, secret);
+	} catch (error) {
+		if (error.code !== "bad-csrf")
+			throw error;
+		await load();
+		await login(name, secret);
+	}
+}
 
 // A path of the dashboard's, nothing else: "//host" would lead away, and so would "/\host".
 export function destination(query) {
-	const to = query.get("to") ?? "/";
+	const to = query.get("to") ?? "/", url = URL.canParse(to, location.origin) ? new URL(to, location.origin) : null;
 
-	return /^\/(?![/\\])/.test(to) && new URL(to, location.origin).origin === location.origin ? to : "/";
+	return url && to.startsWith("/") && url.origin === location.origin && !url.pathname.startsWith("//")
+		? url.pathname + url.search : "/";
 }
 
 export async function page(view) {
@@ -29,12 +43,14 @@ export async function page(view) {
 					submit: "Log in",
 					send: async (values) => {
 						try {
-							await login(values.name, values.password);
+							await enter(values.name, values.password);
 						} catch (error) {
 							secret.input.value = "";
 							secret.input.focus();
 							if (error.code === "wrong-login")
 								error.message = "Name or password is wrong.";
+							if (error.retryAfter)
+								error.message += ` Try again in ${duration(error.retryAfter)}.`;
 							throw error;
 						}
 						location.replace(to);

@@ -10,7 +10,7 @@ import { can } from "./session.js";
 import { when } from "./time.js";
 
 const SPANS = [["day", "Day"], ["week", "Week"], ["month", "Month"]];
-const SHOWN = 4;
+const SHOWN = 3;
 const POINT = {
 	day: { label: { hour: "2-digit", minute: "2-digit" }, name: { weekday: "short", hour: "2-digit", minute: "2-digit" } },
 	week: { label: { weekday: "short" }, name: { weekday: "long", hour: "2-digit", minute: "2-digit" } },

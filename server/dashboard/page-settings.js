@@ -2,9 +2,10 @@
 // Settings: one's own account, and for administrators who else may do what.
 
 import { h } from "./dom.js";
-import { button, card, facts, failure, header, switcher } from "./ui.js";
-import { post } from "./api.js";
+import { badge, button, card, empty, facts, failure, header, switcher } from "./ui.js";
+import { get, path, post } from "./api.js";
 import { check, form, password } from "./form.js";
+import { table } from "./table.js";
 import { when } from "./time.js";
 import { toast } from "./toast.js";
 import { can, logout, session } from "./session.js";
@@ -14,6 +15,7 @@ const PARTS = [
 	{ path: "/settings/account", text: "Account", show: account },
 	{ path: "/settings/administrators", text: "Administrators", role: "administrator", load: () => import("./settings-admins.js") },
 	{ path: "/settings/api-tokens", text: "API tokens", role: "administrator", load: () => import("./settings-access.js") },
+	{ path: "/settings/webhooks", text: "Webhooks", role: "administrator", load: () => import("./settings-webhooks.js") },
 ];
 const HOWS = {
 	session: "by name and password", token: "by an API token", header: "by the proxy in front of this server",
@@ -23,7 +25,7 @@ const HOWS = {
 function passwordForm() {
 	const old = password("old", "Present password", { required: true, autocomplete: "current-password" });
 	const next = password("new", "New password", {
-		required: true, autocomplete: "new-password", hint: "A few words that nobody would guess are better than signs and digits.",
+		required: true, autocomplete: "new-password", hint: "At least 12 characters: a few words that nobody would guess.",
 	});
 	const again = password("again", "New password again", { required: true, autocomplete: "new-password" });
 	const node = form({
@@ -35,7 +37,13 @@ function passwordForm() {
 				again.input.focus();
 				return;
 			}
-			await post("/session/password", { old: values.old, new: values.new });
+			try {
+				await post("/session/password", { old: values.old, new: values.new });
+			} catch (error) {
+				if (error.code === "wrong-login")
+					error.field = "old";
+				throw error;
+			}
 			node.reset();
 			toast("Your password is changed.");
 		},
@@ -56,6 +64,37 @@ function appearance() {
 		keys));
 }
 
+async function endSession(one, list) {
+	try {
+		await post(path`/sessions/${one.id}/end`);
+		toast(`The session of ${one.name} is ended.`);
+	} catch (error) {
+		toast(error);
+	}
+	list.refresh();
+}
+
+function sessions(view) {
+	const list = table({
+		label: "Sessions", signal: view.signal,
+		columns: [
+			{ title: "Name", cell: (s) => s.name },
+			{ title: "From", cell: (s) => s.address ?? "–" },
+			{ title: "Last used", class: "nowrap", cell: (s) => when(s.last_used) },
+			{ title: "Ends", class: "nowrap hide-narrow", cell: (s) => when(s.expires) },
+			{ title: "Acts", hidden: true, class: "num", cell: (s) => (s.own ? badge("info", "this browser")
+				: button("End", () => endSession(s, list), { kind: "small", "aria-label": `End the session of ${s.name} from ${s.address ?? "elsewhere"}` })) },
+		],
+		fetch: ({ after, limit, signal }) => get("/sessions", { after, limit }, { signal })
+			.then((answer) => ({ rows: answer.sessions, next: answer.next })),
+		key: (s) => s.id,
+		empty: () => empty("No sessions"),
+	});
+
+	view.watch(["access"], () => list.refresh());
+	return card({ title: can("administrator") ? "Everybody's sessions" : "Your sessions", flush: true }, list.root);
+}
+
 async function leave() {
 	try {
 		await logout();
@@ -65,17 +104,18 @@ async function leave() {
 	}
 }
 
-function account() {
+function account(view) {
 	const who = session();
 
-	return h("div", { class: "columns" },
+	return [h("div", { class: "columns" },
 		h("div", card({ title: "You", actions: [who.how === "session" && button("Log out", leave, { icon: "logout" })] }, facts([
 			["Name", who.name],
 			["Role", who.role],
 			["Logged in", HOWS[who.how] ?? who.how],
 			["Until", who.expires ? when(who.expires) : null],
 		])), who.how === "session" && passwordForm()),
-		appearance());
+		appearance()),
+	who.how === "session" && sessions(view)];
 }
 
 function tabs(current) {
@@ -93,6 +133,6 @@ export async function page(view) {
 	if (part.role && !can(part.role))
 		return failure({ status: 403 });
 	view.title(`${part.text} · Settings`);
-	const content = part.show ? part.show() : await (await part.load()).part(view);
+	const content = part.show ? part.show(view) : await (await part.load()).part(view);
 	return [header("Settings"), tabs(part), content];
 }

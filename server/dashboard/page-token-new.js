@@ -12,6 +12,9 @@ import { oneLiners, usesText } from "./token.js";
 const LIVES = [["1h", "in 1 hour"], ["24h", "in 24 hours"], ["7d", "in 7 days"], ["30d", "in 30 days"],
 	["at", "at a time …"], ["never", "never"]];
 
+const AWAY = [["0", "are kept"], ["3600", "for 1 hour are removed"], ["86400", "for 1 day are removed"],
+	["604800", "for 7 days are removed"], ["2592000", "for 30 days are removed"]];
+
 // What the browser takes for its own time becomes the API's.
 function expiresOf(values) {
 	if (values.expires !== "at")
@@ -56,14 +59,14 @@ function orderForm(made) {
 			}),
 			h("div", { class: "fields" }, h("div", { class: "form" }, uses, unlimited), h("div", { class: "form" }, expiryFields())),
 			check("approve", "I approve each machine", { hint: "Machines that enrol wait, and get nothing, until an administrator has looked at them." }),
-			check("ephemeral", "Machines that come and go", { hint: "A machine that has been away for a while is removed by itself, as in an autoscaling group." }),
+			choice("ephemeral", "Machines that stay away", AWAY, { hint: "For machines that come and go, as in an autoscaling group." }),
 			area("note", "Note", { optional: true, rows: 2, maxlength: "200", hint: "For you and other administrators: what it is for, who has it." }),
 		],
 		submit: "Make token",
 		names: { time: "expires" },
 		send: async (v) => made(await post("/tokens", {
 			labels: v.labels, uses: v.unlimited ? null : Number(v.uses), expires: expiresOf(v), approve: v.approve,
-			...(v.ephemeral ? { ephemeral: true } : {}), note: v.note.trim().replaceAll(/\s+/g, " ") || null,
+			ephemeral: Number(v.ephemeral) || null, note: v.note.trim().replaceAll(/\s+/g, " ") || null,
 		})),
 	});
 }

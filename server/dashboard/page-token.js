@@ -7,7 +7,7 @@ import { badge, button, card, empty, facts, header, labels } from "./ui.js";
 import { can } from "./session.js";
 import { confirm } from "./dialog.js";
 import { table } from "./table.js";
-import { countdown, when } from "./time.js";
+import { countdown, span, when } from "./time.js";
 import { stateBadge, usesText } from "./token.js";
 import { toast } from "./toast.js";
 
@@ -45,7 +45,7 @@ function about(token) {
 		["Used", usesText(token)],
 		["Expires", !token.expires ? "never" : live ? [when(token.expires), " (", countdown(token.expires), ")"] : when(token.expires)],
 		["Approval", token.approve ? "an administrator approves each machine" : "not needed"],
-		["Ephemeral", token.ephemeral ? "its machines are removed when they have been away for a while" : null],
+		["Ephemeral", token.ephemeral ? `machines that stay away for ${span(token.ephemeral)} are removed` : null],
 		["Made", [when(token.created), h("span", { class: "muted" }, " by "), token.created_by]],
 		["Revoked", token.revoked ? when(token.revoked) : null],
 		["Note", token.note],

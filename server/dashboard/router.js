@@ -220,7 +220,12 @@ export function start(callbacks) {
 	hooks = callbacks;
 	history.scrollRestoration = "manual";
 	document.addEventListener("click", onClick);
-	window.addEventListener("popstate", () => show(new URL(location.href)));
+	window.addEventListener("popstate", () => {
+		const now = new URL(location.href);
+		// Within the page: #main.
+		if (now.pathname + now.search !== current.url.pathname + current.url.search)
+			show(now);
+	});
 	window.addEventListener("beforeunload", (event) => current?.isUnsaved() && event.preventDefault());
 	return show(new URL(location.href), { first: true });
 }

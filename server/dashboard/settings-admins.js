@@ -12,7 +12,7 @@ import { toast } from "./toast.js";
 import { session } from "./session.js";
 import { ROLES, roleChoices } from "./roles.js";
 
-const SECRET = { required: true, autocomplete: "new-password", hint: "Tell it to them in a way that nobody else hears; they change it here." };
+const SECRET = { required: true, autocomplete: "new-password", hint: "At least 12 characters. Tell it to them in a way that nobody else hears; they change it in their settings." };
 
 function addDialog() {
 	return open({

@@ -81,7 +81,7 @@ class Group {
 	}
 
 	hide() {
-		if (!this.shown || this.body.contains(document.activeElement))
+		if (!this.shown || this.rows.length === 0 || this.body.contains(document.activeElement))
 			return;
 		this.height = this.body.getBoundingClientRect().height;
 		const space = h("td", { colspan: this.table.spec.columns.length });

@@ -42,6 +42,14 @@ export function clockTime(text) {
 	return h("time", { datetime: text, title: exactTime(text) }, clock.format(new Date(text)));
 }
 
+// A length of time in the largest unit that it is whole in: "36 hours".
+export function span(seconds) {
+	const [unit, length] = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]].find(([, l]) => seconds % l === 0);
+	const n = seconds / length;
+
+	return `${n} ${unit}${n === 1 ? "" : "s"}`;
+}
+
 function two(n) {
 	return String(n).padStart(2, "0");
 }
