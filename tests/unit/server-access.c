@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 
 #include "server/admin/hosts.h"
+#include "server/store/configs.h"
 
 #define HOST "Host: muster.example\r\n"
 
@@ -342,6 +343,70 @@ static void a_scope_keeps_the_other_clients_out(void **state)
 	assert_int_equal(ask(a, "POST", path, bearer(mine), "{}"), 200);
 }
 
+/* Asks a route for the configuration motd, or for machines; the answer's text is the caller's. */
+static char *filtered(
+	struct http_fixture *a, const struct api_route *r, const char *query, const char *token)
+{
+	const char *brace = strchr(r->path, '{');
+	char path[256];
+
+	snprintf(path, sizeof(path), "%.*s%s%s%s",
+		brace ? (int)(brace - r->path) : (int)strlen(r->path), r->path, brace ? "motd" : "",
+		brace ? strchr(brace, '}') + 1 : "", query);
+	if (ask(a, "GET", path, bearer(token), NULL) != 200)
+		return strdup("");
+	return json_dumps(a->answer, JSON_SORT_KEYS);
+}
+
+/* Who may see none of the machines gets the same as who asks where there is none. */
+static void what_is_filtered_tells_nothing_of_the_others(void **state)
+{
+	static const char *const queries[] = { "", "?q=machine", "?sort=-seen", "?connected=no",
+		"?state=enrolled", "?label=role=web", "?label=*", "?label=!x&q=192", "?limit=1",
+		"?outcome=offline" };
+	struct http_fixture *a = *state;
+	size_t count, answers = 0;
+	const struct api_route *routes = api_routes(&count);
+	struct config_spec motd = { "motd", "*", "hello", 5, NULL, "uid:0(root)", "config.push" };
+	char mine[ACCESS_TEXT_SIZE], others[ACCESS_TEXT_SIZE];
+	uint8_t token[TOKEN_SIZE];
+	struct token_record enrolled_by;
+	struct config_record pushed;
+	struct access_record made;
+
+	make(a, ROLE_OPERATOR, "role=web", mine, &made);
+	make(a, ROLE_OPERATOR, "role=db", others, &made);
+	assert_int_equal(store_begin(a->server.store), 0);
+	assert_int_equal(store_config_push(a->server.store, &motd, &pushed), 0);
+	assert_int_equal(store_commit(a->server.store), 0);
+	char *none[COUNT(expected)][COUNT(queries)] = {};
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < COUNT(queries) && routes[i].scope == SCOPE_FILTERED; k++)
+			none[i][k] = filtered(a, &routes[i], queries[k], others);
+	make_token(a->server.store, 2, 0, token, &enrolled_by);
+	assert_int_equal(store_begin(a->server.store), 0);
+	assert_int_equal(enrol_number(a->server.store, token, 1), 0);
+	assert_int_equal(store_commit(a->server.store), 0);
+	for (size_t i = 0; i < count; i++) {
+		size_t told = 0;
+
+		for (size_t k = 0; k < COUNT(queries) && routes[i].scope == SCOPE_FILTERED; k++) {
+			scoped(freep) char *hidden = filtered(a, &routes[i], queries[k], others);
+			scoped(freep) char *seen = filtered(a, &routes[i], queries[k], mine);
+
+			if (strcmp(hidden, none[i][k]) != 0)
+				fail_msg("%s%s tells of others: %s", routes[i].path, queries[k],
+					hidden);
+			told += strcmp(seen, hidden) != 0;
+			answers += *hidden != '\0';
+			free(none[i][k]);
+		}
+		if (routes[i].scope == SCOPE_FILTERED && told == 0)
+			fail_msg("%s: nothing was there to be hidden", routes[i].path);
+	}
+	assert_true(answers > 0);
+}
+
 static void what_has_no_scope_refuses_tokens_that_have_one(void **state)
 {
 	struct http_fixture *a = *state;
@@ -532,6 +597,7 @@ int main(void)
 		it(expired_and_revoked_tokens_open_nothing),
 		it(each_role_may_what_its_routes_say),
 		it(a_scope_keeps_the_other_clients_out),
+		it(what_is_filtered_tells_nothing_of_the_others),
 		it(what_has_no_scope_refuses_tokens_that_have_one),
 		it(only_sensible_tokens_are_made),
 		it(a_use_is_noted_about_once_a_minute),
