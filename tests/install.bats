@@ -92,6 +92,17 @@ connected()
 	awk -v score="$score" 'BEGIN { exit !(score != "" && score <= 1.5) }'
 }
 
+@test "an administrator logs in to its dashboard, in that sandbox" {
+	on server musterctl admin add ann --role viewer <<<'a long password'
+	local body='{"name":"ann","password":"a long password"}'
+
+	# By bash alone: not each of the machines has a program for it.
+	run -0 on server bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080 && cat >&3 && cat <&3' < <(printf '%s\r\n' \
+		'POST /api/v1/session HTTP/1.1' 'Host: localhost' 'Connection: close' 'Content-Type: application/json' \
+		"Content-Length: ${#body}" '' && printf %s "$body")
+	assert_output --partial '"how":"session"'
+}
+
 @test "a machine enrols with it" {
 	token=$(on server musterctl token create --label role=web 2>/dev/null)
 	on server musterctl installer --token - <<<"$token" | on web sh -c 'cat >/root/install.sh'
