@@ -125,7 +125,7 @@ $(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(SERVER_GEN) $(
 $(BUILD)/musterctl: $(call objects,$(CTL_C)) $(BUILD)/libmuster.a
 	$(LINK) $^ $(CTL_LINK)
 
-$(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o $(BUILD)/libmuster.a
+$(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/agent_socket.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o $(BUILD)/libmuster.a
 	$(LINK) $^ $(ENROL_LINK)
 
 $(BUILD)/muster-agent: $(call objects,$(AGENT_C)) $(AGENT_SAN) $(BUILD)/libmuster.a
@@ -154,6 +154,7 @@ $(BUILD)/llhttp/%.o: $(LLHTTP)/%.c
 
 # A file's bytes as a C array, so that a program carries it inside: const char NAME[], const size_t NAME_len.
 $(BUILD)/gen/agent_unit.c: agent/muster-agent.service
+$(BUILD)/gen/agent_socket.c: agent/muster-agent.socket
 $(BUILD)/gen/apply_path.c: agent/muster-apply.path
 $(BUILD)/gen/apply_service.c: agent/muster-apply.service
 $(BUILD)/gen/installer_script.c: installer/installer.sh.in
@@ -195,7 +196,7 @@ ENROL_PARTS  := $(filter-out $(BUILD)/enrol/main.o,$(call objects,$(ENROL_C)))
 # A unit test named server-x, agent-x or enrol-x is linked with that program's modules as well.
 $(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(SERVER_GEN)
 $(BUILD)/libagent.a: $(AGENT_PARTS)
-$(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o
+$(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/agent_socket.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o
 $(BUILD)/lib%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^

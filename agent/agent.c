@@ -11,6 +11,7 @@
 #include "agent/dialogue.h"
 #include "agent/greeting.h"
 #include "agent/life.h"
+#include "agent/listen.h"
 #include "agent/memory.h"
 #include "lib/secret.h"
 
@@ -112,7 +113,7 @@ void agent_disconnect(struct agent *a)
 		orders_forget(a->orders);
 	if (a->reset)
 		reset_forget(a->reset);
-	if (a->uplink)
+	if (a->uplink && uplink_handle(a->uplink))
 		multi_remove(a->multi, uplink_handle(a->uplink));
 	a->uplink = uplink_free(a->uplink);
 	a->awaited = 0;
@@ -127,6 +128,7 @@ void agent_disconnect(struct agent *a)
 void agent_lose(struct agent *a, enum state state, uint64_t least, const char *format, ...)
 {
 	uint64_t cap = a->backoff.cap_ms, delay;
+	bool greeted = a->greeted;
 	char why[WHY_SIZE], text[sizeof a->status.detail];
 	va_list values;
 
@@ -137,6 +139,10 @@ void agent_lose(struct agent *a, enum state state, uint64_t least, const char *f
 	if (a->lasted)
 		backoff_reset(&a->backoff);
 	agent_disconnect(a);
+	if (listen_rest(a, greeted ? "" : text)) { /* that it ends is as it should be */
+		memory_give_back();
+		return;
+	}
 	delay = state == REFUSED ? agent_between(cap - cap / 10, cap + cap / 10)
 				 : backoff_next(&a->backoff);
 	delay = delay < least ? agent_between(least, least + least / 10) : delay;
@@ -248,24 +254,38 @@ void agent_watch(struct agent *a)
 		agent_lose(a, WAITING, 0, "cannot wait for the server: %s", strerror(-r));
 }
 
+static bool watch_socket(struct agent *a)
+{
+	int r = sd_event_add_io(a->event, &a->io, uplink_socket(a->uplink), EPOLLIN, on_io, a);
+
+	if (r < 0)
+		agent_lose(a, WAITING, 0, "cannot wait for the server: %s", strerror(-r));
+	else
+		agent_arm(a, ANSWER_WAIT, agent_on_silence);
+	return r >= 0;
+}
+
+void agent_adopt(struct agent *a, struct uplink *u)
+{
+	agent_disconnect(a);
+	a->uplink = u;
+	agent_change_state(a, CONNECTING, "");
+	if (watch_socket(a))
+		turn(a);
+}
+
 static void on_connected(void *userdata, CURL *curl, CURLcode result)
 {
 	struct agent *a = userdata;
 	struct uplink_error error;
-	int r;
 
 	(void)curl; /* there is only one */
 	if (uplink_upgrade(a->uplink, result, &error) < 0) {
 		lose_by(a, &error);
 		return;
 	}
-	r = sd_event_add_io(a->event, &a->io, uplink_socket(a->uplink), EPOLLIN, on_io, a);
-	if (r < 0) {
-		agent_lose(a, WAITING, 0, "cannot wait for the server: %s", strerror(-r));
-		return;
-	}
-	agent_arm(a, ANSWER_WAIT, agent_on_silence);
-	turn(a);
+	if (watch_socket(a))
+		turn(a);
 }
 
 /* While it connects, libcurl's own time-outs hold. */
@@ -318,6 +338,13 @@ static int prepare_loop(struct agent *a)
 	return r < 0 ? log_err(r, "cannot prepare the event loop") : 0;
 }
 
+static void begin(struct agent *a)
+{
+	agent_change_state(a, STARTING, "");
+	if (!listen_rest(a, ""))
+		agent_arm(a, 0, attempt);
+}
+
 static const struct reset_calls reset_calls = { RESET_AGE, dialogue_busy, dialogue_reset_failed,
 	dialogue_restart };
 
@@ -343,12 +370,13 @@ int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **r
 	if (r >= 0)
 		r = mail_new(
 			event, paths, &a->limits, dialogue_send_msg, dialogue_sent, a, &a->mail);
+	if (r >= 0)
+		r = listen_begin(a);
 	if (r < 0) {
 		agent_free(a);
 		return r;
 	}
-	agent_change_state(a, STARTING, "");
-	agent_arm(a, 0, attempt);
+	begin(a);
 	*ret = a;
 	return 0;
 }
@@ -358,6 +386,7 @@ struct agent *agent_free(struct agent *a)
 	if (!a)
 		return NULL;
 	agent_disconnect(a);
+	listen_end(a);
 	orders_free(a->orders);
 	reset_free(a->reset);
 	mail_free(a->mail);
@@ -379,8 +408,11 @@ void agent_reload(struct agent *a)
 		return;
 	}
 	agent_disconnect(a);
+	listen_end(a);
 	use_setup(a, s);
 	log_say(LOG_INFO, "configuration and keys read anew");
-	agent_change_state(a, STARTING, "");
-	agent_arm(a, 0, attempt);
+	if (listen_begin(a) < 0)
+		(void)sd_event_exit(a->event, EXIT_FAILURE);
+	else
+		begin(a);
 }

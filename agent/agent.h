@@ -16,6 +16,7 @@ struct agent_paths {
 	const char *config;  /* file */
 	const char *state;   /* folder of the keys */
 	const char *runtime; /* folder of the file status */
+	int port, send;      /* sockets that systemd listens on, for Mode=listen; -1: none */
 };
 
 /* The loop's exit code when the server has revoked this machine (EX_NOPERM). */
@@ -23,6 +24,9 @@ struct agent_paths {
 
 /* And when it has asked for a restart: systemd starts the agent again. */
 #define AGENT_EXIT_RESTART 0
+
+/* And with Mode=listen when there is nothing to do. */
+#define AGENT_EXIT_IDLE 100
 
 struct agent;
 

@@ -14,6 +14,7 @@
 #define CONFIG_MAX      65536 /* bytes */
 #define CONNECT_TIMEOUT 30    /* seconds */
 #define BACKOFF_CAP     300   /* seconds */
+#define LISTEN_IDLE     30    /* seconds */
 #define SPOOL_MESSAGES  100000
 #define SPOOL_SIZE      (16ull << 20)
 
@@ -124,6 +125,22 @@ static int set_backoff_cap(struct config *c, const char *value)
 	return 0;
 }
 
+static int set_mode(struct config *c, const char *value)
+{
+	c->listen = strcmp(value, "listen") == 0;
+	return c->listen || strcmp(value, "connect") == 0 ? 0 : -EINVAL;
+}
+
+static int set_listen_idle(struct config *c, const char *value)
+{
+	uint64_t seconds;
+
+	if (text_duration(value, &seconds) < 0 || seconds < 1 || seconds > 86400)
+		return -EINVAL;
+	c->listen_idle = (unsigned)seconds;
+	return 0;
+}
+
 static int set_spool_messages(struct config *c, const char *value)
 {
 	return text_number(value, 1, 10000000, &c->messages.messages);
@@ -154,6 +171,8 @@ static const struct key {
 	{ "Proxy", set_proxy, "a URL, or nothing for no proxy", false, false },
 	{ "ConnectTimeout", set_connect_timeout, "1s to 10m", false, false },
 	{ "BackoffCap", set_backoff_cap, "1s to 1d", false, false },
+	{ "Mode", set_mode, "connect or listen", false, false },
+	{ "ListenIdle", set_listen_idle, "1s to 1d", false, false },
 	{ "SpoolMessages", set_spool_messages, "a number from 1 to 10000000", false, false },
 	{ "SpoolSize", set_spool_size, "1M to 64G", false, false },
 	{ "MessageMax", set_message_max, "1 to 64K", false, false },
@@ -223,6 +242,7 @@ int config_load(const char *path, struct config *ret, char why[static CONFIG_WHY
 	}
 	r.config.connect_timeout = CONNECT_TIMEOUT;
 	r.config.backoff_cap_ms = BACKOFF_CAP * 1000ull;
+	r.config.listen_idle = LISTEN_IDLE;
 	r.config.messages = (struct post_limits){ SPOOL_MESSAGES, SPOOL_SIZE, MSG_TEXT_MAX };
 	line = ini_parse_stream(next_line, &r, on_value, &r);
 	if (line < 0) {

@@ -23,6 +23,8 @@ struct config {
 	unsigned connect_timeout; /* seconds */
 	uint64_t backoff_cap_ms;
 	struct post_limits messages;
+	bool listen;          /* Mode=listen */
+	unsigned listen_idle; /* seconds */
 };
 
 #define CONFIG_WHY_SIZE 512

@@ -7,6 +7,7 @@
 
 #include "agent/ending.h"
 #include "agent/greeting.h"
+#include "agent/listen.h"
 #include "agent/memory.h"
 #include "lib/body.h"
 
@@ -32,6 +33,7 @@ void dialogue_hello(struct agent *a)
 
 	greeting_gather(&hello);
 	hello.holdings = *orders_holdings(a->orders);
+	hello.listens = a->listens;
 	agent_arm(a, ANSWER_WAIT, agent_on_silence);
 	seal(a, OP_HELLO, body, hello_encode(&hello, body, sizeof body), &a->awaited);
 }
@@ -48,6 +50,10 @@ static void arm_heartbeat(struct agent *a, uint32_t seconds, bool first)
 {
 	uint64_t period;
 
+	if (a->listening) { /* its server ends the connection, or it ends itself */
+		(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
+		return;
+	}
 	seconds = seconds < HEARTBEAT_LEAST ? HEARTBEAT_LEAST : seconds;
 	seconds = seconds > HEARTBEAT_MOST ? HEARTBEAT_MOST : seconds;
 	period = seconds * SECOND;
@@ -95,6 +101,7 @@ static void on_hello_ack(struct agent *a, const struct ack *ack)
 	a->put_off = false;
 	a->complaint.text[0] = '\0';
 	a->status.hello = time(NULL);
+	listen_greeted(a);
 	greeting_check_clock(ack->time, odd);
 	if (odd[0] && strcmp(odd, a->status.detail) != 0)
 		log_seldom(LOG_WARNING, "%s", odd);
@@ -144,6 +151,7 @@ static void end_revoked(struct agent *a, const char *why)
 		"%s has revoked this machine%s%s; its keys are wiped; to enrol it anew, run "
 		"muster-enrol --uninstall and then the installer",
 		a->setup->config.server, *text ? ": " : "", text);
+	listen_shut(a->paths);
 	a->status.next = 0;
 	agent_change_state(a, REVOKED, text);
 	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
@@ -262,6 +270,7 @@ void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v
 	struct ack ack = { .sequence = sequence, .subject = v->subject };
 	uint8_t body[1024];
 
+	listen_exchange(a);
 	memcpy(nack.text, v->text, sizeof nack.text);
 	if (v->code)
 		seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
@@ -322,5 +331,6 @@ void dialogue_take(struct agent *a, const struct message *m)
 {
 	handler *h = m->op < COUNT(handlers) ? handlers[m->op] : NULL;
 
+	listen_exchange(a);
 	(h ? h : on_unknown)(a, m);
 }

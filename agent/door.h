@@ -13,7 +13,8 @@
 #include "agent/spool.h"
 
 #define DOOR_NAME        "send"
-#define DOOR_WINDOW      64 /* requests of one caller that may be unanswered */
+#define DOOR_OF_SYSTEMD  "/run/muster-send" /* instead, if muster-agent.socket has it */
+#define DOOR_WINDOW      64                 /* requests of one caller that may be unanswered */
 #define DOOR_REQUEST_MAX (1 + SPOOL_KEY_SIZE + MSG_TYPE_SIZE + MSG_TEXT_MAX)
 #define DOOR_ANSWER_MAX  (1 + SPOOL_KEY_SIZE + 1 + 256)
 

@@ -24,6 +24,8 @@
 #define ANSWER_WAIT (30 * SECOND) /* for the answer to Upgrade, and for each ACK */
 #define WHY_SIZE    640
 
+struct listening; /* listen.h */
+
 struct agent {
 	sd_event *event;
 	struct multi *multi;
@@ -36,17 +38,19 @@ struct agent {
 	sd_event_source *timer; /* the one timer, for the one next thing */
 	void (*due)(struct agent *a);
 
-	struct uplink *uplink;   /* NULL: no connection, nor an attempt at one */
-	sd_event_source *io;     /* its socket */
-	sd_event_source *unread; /* fires while there is more to read than the socket tells */
-	struct session *session; /* NULL until the channel stands */
-	uint64_t awaited;        /* sequence number of the HELLO sent last, 0: acknowledged */
-	bool lasted;             /* the connection has outlived a heartbeat */
-	bool greeted;            /* a HELLO was acknowledged on it */
-	bool put_off;            /* the last HELLO on it: the server can't use its database */
-	bool suspended;          /* by the server's last word on it */
-	char reason[WHY_SIZE];   /* for that */
-	struct mail *mail;       /* this machine's messages */
+	struct uplink *uplink;       /* NULL: no connection, nor an attempt at one */
+	sd_event_source *io;         /* its socket */
+	sd_event_source *unread;     /* fires while there is more to read than the socket tells */
+	struct session *session;     /* NULL until the channel stands */
+	uint64_t awaited;            /* sequence number of the HELLO sent last, 0: acknowledged */
+	bool lasted;                 /* the connection has outlived a heartbeat */
+	bool greeted;                /* a HELLO was acknowledged on it */
+	bool put_off;                /* the last HELLO on it: the server can't use its database */
+	bool suspended;              /* by the server's last word on it */
+	char reason[WHY_SIZE];       /* for that */
+	struct mail *mail;           /* this machine's messages */
+	struct listening *listening; /* NULL: this machine connects */
+	uint16_t listens;            /* the port, or 0 */
 	struct post_limits limits;
 
 	struct status status;
@@ -64,6 +68,8 @@ uint64_t agent_between(uint64_t low, uint64_t high); /* uniformly, both included
 /* Ends the connection, if there is one, and arms the next attempt; least: milliseconds. */
 void agent_lose(struct agent *a, enum state state, uint64_t least, const char *format, ...)
 	printf_like(4);
+/* A connection that the server has opened takes the place of the one that there was. */
+void agent_adopt(struct agent *a, struct uplink *u);
 /* Ends it and arms nothing. */
 void agent_disconnect(struct agent *a);
 

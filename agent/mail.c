@@ -59,7 +59,8 @@ int mail_new(sd_event *event, const struct agent_paths *paths, const struct post
 			mail_free(m);
 			return r;
 		}
-		r = post_new(event, paths->runtime, m->spool, limits, on_stored, m, &m->post);
+		r = post_new(event, paths->runtime, paths->send, m->spool, limits, on_stored, m,
+			&m->post);
 		if (r < 0)
 			(void)log_err(r, "messages can't be taken: cannot listen at '%s/send'",
 				paths->runtime);

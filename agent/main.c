@@ -9,7 +9,9 @@
 #include "agent/agent.h"
 #include "agent/apply.h"
 #include "agent/config.h"
+#include "agent/door.h"
 #include "agent/ending.h"
+#include "agent/listen.h"
 #include "agent/log.h"
 #include "agent/memory.h"
 #include "agent/send.h"
@@ -91,6 +93,7 @@ static int tell_revoked(const struct agent_paths *paths)
 
 	if (ending_read(paths->state, why) < 0)
 		*why = '\0';
+	listen_shut(paths);
 	(void)sd_notifyf(
 		0, "STATUS=Revoked by the server, no keys left%s%s", *why ? ": " : "", why);
 	return AGENT_EXIT_REVOKED;
@@ -119,7 +122,7 @@ static int run(sd_event *event, const struct agent_paths *paths)
 
 static int serve(const char *config)
 {
-	const struct agent_paths paths = {
+	struct agent_paths paths = {
 		.config = config,
 		.state = folder("STATE_DIRECTORY", STATE_FOLDER),
 		.runtime = folder("RUNTIME_DIRECTORY", RUNTIME_FOLDER),
@@ -128,7 +131,8 @@ static int serve(const char *config)
 	int r;
 
 	memory_prepare();
-	r = secret_init();
+	r = listen_sockets(&paths.port, &paths.send);
+	r = r < 0 ? r : secret_init();
 	r = r < 0 ? r : secret_protect_process();
 	r = r < 0 ? r : uplink_global_init();
 	r = r < 0 ? r : sd_event_new(&event);
@@ -154,7 +158,7 @@ static int show_status(int argc, char **argv)
 {
 	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, {} };
 	struct status s;
-	bool json = false;
+	bool json = false, listening;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -169,13 +173,15 @@ static int show_status(int argc, char **argv)
 		(void)log_err(r, "cannot read '" RUNTIME_FOLDER "/status'");
 		return EXIT_FAILURE;
 	}
+	/* systemd has both sockets of the unit, or none. */
+	listening = r == -ENOENT ? access(DOOR_OF_SYSTEMD, F_OK) == 0 : s.state == LISTENING;
 	if (r == -ENOENT)
-		status_show_stopped(json);
+		status_show_stopped(json, listening);
 	else if (json)
 		status_show_json(&s);
 	else
 		status_show(&s);
-	return r == 0 && s.state == CONNECTED ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
+	return listening || (r == 0 && s.state == CONNECTED) ? EXIT_SUCCESS : EXIT_NOT_CONNECTED;
 }
 
 /* For muster-apply.service alone; it would do no harm otherwise. */

@@ -2,6 +2,7 @@
 #include "agent/post.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -257,7 +258,14 @@ static int listen_at(struct post *p, const char *runtime)
 	return r < 0 ? r : listen(p->fd, 64) < 0 ? -errno : 0;
 }
 
-int post_new(sd_event *event, const char *runtime, struct spool *spool,
+/* systemd's are blocking. */
+static int use_given(struct post *p, int given)
+{
+	p->fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
+	return p->fd < 0 || fcntl(given, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+int post_new(sd_event *event, const char *runtime, int given, struct spool *spool,
 	const struct post_limits *limits, void (*on_stored)(void *userdata), void *userdata,
 	struct post **ret)
 {
@@ -272,7 +280,7 @@ int post_new(sd_event *event, const char *runtime, struct spool *spool,
 	p->on_stored = on_stored;
 	p->userdata = userdata;
 	p->fd = -1;
-	r = listen_at(p, runtime);
+	r = given >= 0 ? use_given(p, given) : listen_at(p, runtime);
 	if (r >= 0)
 		r = sd_event_add_io(event, &p->accept, p->fd, EPOLLIN, on_accept, p);
 	if (r >= 0)

@@ -160,6 +160,11 @@ bool reset_take(struct reset *r, uint64_t number, uint64_t sequence)
 	return false;
 }
 
+bool reset_waits(const struct reset *r)
+{
+	return r->wanted != 0;
+}
+
 void reset_forget(struct reset *r)
 {
 	r->sequence = 0;

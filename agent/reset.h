@@ -33,6 +33,9 @@ struct reset *reset_free(struct reset *r); /* takes NULL, returns NULL */
  * will be. */
 bool reset_take(struct reset *r, uint64_t number, uint64_t sequence) must_use;
 
+/* One is to be made. */
+bool reset_waits(const struct reset *r);
+
 /* The connection is gone: nobody waits for an answer any more. */
 void reset_forget(struct reset *r);
 

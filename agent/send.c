@@ -69,14 +69,14 @@ static void progress(struct sender *s)
 
 /* ---------------------------------------------------------------- the agent's door */
 
-static int try_connect(struct sender *s)
+static int connect_to(struct sender *s, const char *path)
 {
 	const struct timeval patience = { .tv_sec = 1 };
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int r;
 
-	if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s/" DOOR_NAME,
-		    s->runtime) >= sizeof address.sun_path)
+	if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >=
+		sizeof address.sun_path)
 		return -ENAMETOOLONG;
 	s->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (s->fd < 0)
@@ -90,6 +90,21 @@ static int try_connect(struct sender *s)
 	closep(&s->fd);
 	s->fd = -1;
 	return r;
+}
+
+/* Of a machine that listens, systemd has the door, and the agent sleeps behind it. */
+static int try_connect(struct sender *s)
+{
+	char path[256];
+	int r, other;
+
+	if ((size_t)snprintf(path, sizeof path, "%s/" DOOR_NAME, s->runtime) >= sizeof path)
+		return -ENAMETOOLONG;
+	r = connect_to(s, path);
+	if (r != -ENOENT)
+		return r;
+	other = connect_to(s, DOOR_OF_SYSTEMD);
+	return other == -ENOENT ? r : other;
 }
 
 /* An agent that is being started again is waited for. */

@@ -20,6 +20,7 @@ static const char *const names[] = {
 	[REFUSED] = "refused",
 	[SUSPENDED] = "suspended",
 	[REVOKED] = "revoked",
+	[LISTENING] = "listening",
 };
 
 const char *status_name(enum state state)
@@ -200,6 +201,10 @@ void status_sentence(const struct status *s, char *ret, size_t size)
 			"Revoked by %s: this machine's keys are wiped, the agent has ended%s%s",
 			s->server, colon, detail);
 		return;
+	case LISTENING:
+		(void)snprintf(
+			ret, size, "Waiting for %s to connect%s%s", s->server, colon, detail);
+		return;
 	}
 }
 
@@ -263,10 +268,12 @@ void status_show_json(const struct status *s)
 	print_json(names[s->state], s);
 }
 
-void status_show_stopped(bool json)
+void status_show_stopped(bool json, bool listening)
 {
 	if (json)
-		print_json("stopped", &(struct status){});
+		print_json(listening ? "listening" : "stopped", &(struct status){});
+	else if (listening)
+		(void)puts("listening: systemd starts muster-agent when its server connects");
 	else
 		(void)puts("muster-agent is not running: see systemctl status muster-agent");
 }

@@ -20,6 +20,7 @@ enum state {
 	REFUSED,    /* the same, and the server has said that this machine may not connect */
 	SUSPENDED,  /* connected, but the server takes nothing but HELLO */
 	REVOKED,    /* the server has ended the enrolment for ever; the agent ends */
+	LISTENING,  /* until the server connects */
 };
 
 struct status {
@@ -46,9 +47,10 @@ void status_copy_printable(const char *text, char *ret, size_t size);
 /* One sentence for a person. */
 void status_sentence(const struct status *s, char *ret, size_t size);
 
-/* `muster-agent status`: prints it; stopped is the form of an agent that doesn't run. */
+/* `muster-agent status`: prints it; stopped is the form of an agent that doesn't run,
+ * listening: which systemd starts when the server connects. */
 void status_show(const struct status *s);
 void status_show_json(const struct status *s);
-void status_show_stopped(bool json);
+void status_show_stopped(bool json, bool listening);
 
 #endif

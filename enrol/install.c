@@ -16,6 +16,8 @@
 /* agent/muster-agent.service, put inside when this is built. */
 extern const char agent_unit[];
 extern const size_t agent_unit_len;
+extern const char agent_socket[];
+extern const size_t agent_socket_len;
 extern const char apply_path[], apply_service[];
 extern const size_t apply_path_len, apply_service_len;
 
@@ -51,6 +53,8 @@ static int print_conf(const struct enrol *e, const char *id, struct buffer *out)
 			e->options.server_key_text, e->options.release_key_text, id);
 	if (r == 0 && proxy)
 		r = buffer_printf(out, "Proxy=%s\n", proxy);
+	if (r == 0 && e->options.listen)
+		r = buffer_printf(out, "Mode=listen\n");
 	return r;
 }
 
@@ -61,6 +65,23 @@ static int write_conf(const struct enrol *e, const char *id)
 
 	if (r == 0)
 		r = place_write(AGENT_CONF, text.data, text.len, 0644);
+	buffer_clear(&text);
+	return r;
+}
+
+/* The unit with its port. */
+static int write_socket(const struct enrol *e)
+{
+	static const char mark[] = "@PORT@";
+	const char *port = strstr(agent_socket, mark);
+	struct buffer text = {};
+	int r = port ? 0 : -EINVAL;
+
+	if (r == 0)
+		r = buffer_printf(&text, "%.*s%u%s", (int)(port - agent_socket), agent_socket,
+			e->options.listen, port + strlen(mark));
+	if (r == 0)
+		r = place_write(SOCKET_FILE, text.data, text.len, 0644);
 	buffer_clear(&text);
 	return r;
 }
@@ -108,6 +129,8 @@ static int note_changes(struct enrol *e)
 
 	for (size_t i = 0; i < COUNT(changes) && r == 0; i++)
 		r = journal_note(&e->journal, STEP, changes[i].kind, changes[i].path);
+	if (r == 0 && e->options.listen)
+		r = journal_note(&e->journal, STEP, JOURNAL_FILE_MADE, SOCKET_FILE);
 	return r < 0 ? r : journal_sync(&e->journal);
 }
 
@@ -216,6 +239,8 @@ static int make_files(struct enrol *e, const char *id)
 	if (code == 0)
 		code = made(
 			e, APPLY_PATH, place_write(APPLY_PATH, apply_path, apply_path_len, 0644));
+	if (code == 0 && e->options.listen)
+		code = made(e, SOCKET_FILE, write_socket(e));
 	if (code == 0)
 		code = made(e, UNIT_FILE, place_write(UNIT_FILE, agent_unit, agent_unit_len, 0644));
 	return code;
@@ -250,6 +275,7 @@ int step_install(struct enrol *e)
 	r = note_ready(e);
 	if (r < 0)
 		return enrol_failed(e, EXIT_INSTALL, r, "cannot finish the installation", NULL);
-	report_done(&e->report, AGENT_PROGRAM ", " AGENT_CONF ", " UNIT_NAME);
+	report_done(&e->report, AGENT_PROGRAM ", " AGENT_CONF ", " UNIT_NAME "%s",
+		e->options.listen ? ", " SOCKET_NAME : "");
 	return 0;
 }

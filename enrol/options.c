@@ -17,6 +17,7 @@ enum {
 	OPTION_MIN_SERIAL,
 	OPTION_PROXY,
 	OPTION_TOKEN_FILE,
+	OPTION_LISTEN,
 	OPTION_DRY_RUN,
 	OPTION_JSON,
 	OPTION_QUIET,
@@ -36,6 +37,7 @@ static const struct option table[] = {
 	{ "min-serial", required_argument, NULL, OPTION_MIN_SERIAL },
 	{ "proxy", required_argument, NULL, OPTION_PROXY },
 	{ "token-file", required_argument, NULL, OPTION_TOKEN_FILE },
+	{ "listen", optional_argument, NULL, OPTION_LISTEN },
 	{ "dry-run", no_argument, NULL, OPTION_DRY_RUN },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
@@ -98,6 +100,16 @@ static int take_mode(struct options *o, enum mode mode, const struct complaint *
 	return 0;
 }
 
+static int take_port(struct options *o, const char *value, const struct complaint *c)
+{
+	uint64_t port = LISTEN_PORT;
+
+	if (value && text_number(value, 1, 65535, &port) < 0)
+		return complain(c, "--listen: '%s' is not a port", value);
+	o->listen = (uint16_t)port;
+	return 0;
+}
+
 static int take_keyed(struct options *o, int which, const char *value, const struct complaint *c)
 {
 	switch (which) {
@@ -137,6 +149,8 @@ static int take(struct options *o, int which, const char *value, const struct co
 	switch (which) {
 	case OPTION_PIN:
 		return add_pins(o, value, c);
+	case OPTION_LISTEN:
+		return take_port(o, value, c);
 	case OPTION_DRY_RUN:
 		o->dry_run = true;
 		return 0;
@@ -187,6 +201,8 @@ static int check_together(const struct options *o, const struct complaint *c)
 		return complain(c, "--purge goes with --uninstall only");
 	if (o->dry_run && o->mode != MODE_ENROL)
 		return complain(c, "--dry-run goes with an enrolment only");
+	if (o->listen && o->mode != MODE_ENROL)
+		return complain(c, "--listen goes with an enrolment only");
 	return o->mode == MODE_ENROL ? check_enrol(o, c) : 0;
 }
 
@@ -237,7 +253,7 @@ void options_help(FILE *out)
 	fputs("Usage: muster-enrol --server HOST:PORT --pin PIN --server-key KEY --release-key "
 	      "KEY\n"
 	      "                    [--min-serial N] [--proxy URL] [--token-file FILE]\n"
-	      "                    [--dry-run] [--json] [--quiet]\n"
+	      "                    [--listen[=PORT]] [--dry-run] [--json] [--quiet]\n"
 	      "       muster-enrol --status [--json]\n"
 	      "       muster-enrol --uninstall [--purge] [--json] [--quiet]\n"
 	      "\n"

@@ -11,6 +11,7 @@
 
 enum mode { MODE_ENROL, MODE_STATUS, MODE_UNINSTALL, MODE_VERSION, MODE_HELP };
 
+#define LISTEN_PORT    8444 /* unless one is named */
 #define PINS_TEXT_SIZE (PINS_MAX * PIN_TEXT_SIZE)
 
 /* The texts are argv's own. */
@@ -26,6 +27,7 @@ struct options {
 	uint8_t pins[PINS_MAX][PIN_SIZE];
 	char pins_text[PINS_TEXT_SIZE]; /* joined by ';' */
 	uint64_t min_serial;
+	uint16_t listen; /* the port; 0: the agent connects */
 	bool dry_run, json, quiet, purge;
 };
 

@@ -15,6 +15,11 @@
 #define UNIT_FOLDER "/etc/systemd/system"
 #define UNIT_FILE   UNIT_FOLDER "/" UNIT_NAME
 #define UNIT_WANTS  UNIT_FOLDER "/multi-user.target.wants"
+/* With --listen. */
+#define SOCKET_NAME  "muster-agent.socket"
+#define SOCKET_FILE  UNIT_FOLDER "/" SOCKET_NAME
+#define SEND_SOCKET  "/run/muster-send" /* the other one that it opens */
+#define SOCKET_WANTS UNIT_FOLDER "/sockets.target.wants"
 /* Hooks of configurations; the first is started and stopped with the agent. */
 #define APPLY_PATH    UNIT_FOLDER "/muster-apply.path"
 #define APPLY_SERVICE UNIT_FOLDER "/muster-apply.service"
@@ -29,8 +34,9 @@
 #define IDENTITY_NAME  "identity.key"
 #define TLS_NAME       "tls.pem"
 #define CLIENT_NAME    "client"
-#define RESET_NAME     "reset"   /* the last restart that the server has asked for */
-#define REVOKED_NAME   "revoked" /* why the agent has wiped the keys */
+#define RESET_NAME     "reset"     /* the last restart that the server has asked for */
+#define LISTENING_NAME "listening" /* what the server knows of the port */
+#define REVOKED_NAME   "revoked"   /* why the agent has wiped the keys */
 
 #define STATUS_PARENT "/run"
 #define STATUS_FOLDER "/run/muster-agent"

@@ -122,7 +122,8 @@ static void tell_plan(struct enrol *e)
 		&e->report, "enrol at %s, which spends one use of the token", e->options.server);
 	report_would(&e->report, "install " AGENT_PROGRAM ", " ENROL_PROGRAM ", " AGENT_CONF
 				 ", " STATE_FOLDER ", " UNIT_FILE);
-	report_would(&e->report, "enable and start " UNIT_NAME);
+	report_would(&e->report, "enable and start " UNIT_NAME "%s",
+		e->options.listen ? " and " SOCKET_NAME : "");
 }
 
 static bool is_wanted(const struct enrol *e, const struct step *s)

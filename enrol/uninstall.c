@@ -85,10 +85,13 @@ static void tell_server(struct enrol *e, const struct machine_conf *c)
 
 static void stop(struct enrol *e)
 {
+	struct stat st;
 	int r;
 
 	report_begin(&e->report, "stop");
-	r = unit_systemd_runs() ? unit_stop(UNIT_NAME) : 0;
+	r = unit_systemd_runs() && place_look(SOCKET_FILE, &st) == 0 ? unit_stop(SOCKET_NAME) : 0;
+	if (r == 0)
+		r = unit_systemd_runs() ? unit_stop(UNIT_NAME) : 0;
 	if (r < 0)
 		report_warn(
 			&e->report, "stop", "systemd can't stop " UNIT_NAME ": %s", strerror(-r));
@@ -105,10 +108,17 @@ static void note(struct enrol *e, const char *path, int r, int *failure)
 	*failure = *failure ? *failure : r;
 }
 
+/* What the administrator has added to the units. */
+static void remove_dropins(struct enrol *e, int *failure)
+{
+	note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), failure);
+	note(e, SOCKET_FILE ".d", place_remove_tree(SOCKET_FILE ".d"), failure);
+}
+
 static void remove_state(struct enrol *e, int *failure)
 {
 	static const char *const names[] = { IDENTITY_NAME, TLS_NAME, CLIENT_NAME, RESET_NAME,
-		REVOKED_NAME };
+		LISTENING_NAME, REVOKED_NAME };
 	struct stat st;
 	int r;
 
@@ -143,15 +153,16 @@ static void remove_conf(struct enrol *e, int *failure)
 
 static int remove_all(struct enrol *e)
 {
-	static const char *const files[] = { UNIT_WANTS "/" UNIT_NAME, UNIT_FILE, APPLY_PATH,
-		APPLY_SERVICE, AGENT_PROGRAM, ENROL_PROGRAM };
+	static const char *const files[] = { UNIT_WANTS "/" UNIT_NAME, UNIT_FILE,
+		SOCKET_WANTS "/" SOCKET_NAME, SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, AGENT_PROGRAM,
+		ENROL_PROGRAM };
 	int failure = 0;
 
 	report_begin(&e->report, "remove");
 	for (size_t i = 0; i < COUNT(files); i++)
 		note(e, files[i], place_remove(files[i]), &failure);
 	if (e->options.purge)
-		note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), &failure);
+		remove_dropins(e, &failure);
 	if (unit_systemd_runs())
 		note(e, "the unit from systemd", unit_reload(UNIT_NAME), &failure);
 	note(e, APPLY_FOLDER, place_remove_tree(APPLY_FOLDER), &failure);
@@ -199,7 +210,7 @@ static int purge_rest(struct enrol *e)
 	tell_cut_off(e);
 	report_begin(&e->report, "remove");
 	if (e->options.purge) {
-		note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), &failure);
+		remove_dropins(e, &failure);
 		remove_state(e, &failure);
 		remove_conf(e, &failure);
 	}

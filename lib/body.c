@@ -180,7 +180,9 @@ ssize_t hello_encode(const struct hello *h, void *ret, size_t size)
 	write_u64(&w, h->time);
 	write_u64(&w, h->uptime);
 	facts_write(&w, &h->facts);
-	holdings_write(&w, &h->holdings);
+	holdings_write(&w, &h->holdings, h->listens != 0);
+	if (h->listens != 0)
+		write_u16(&w, h->listens);
 	return write_end(&w);
 }
 
@@ -197,6 +199,11 @@ int hello_decode(const void *body, size_t len, struct hello *ret)
 	h.uptime = read_u64(&r);
 	facts_read(&r, &h.facts);
 	holdings_read(&r, &h.holdings);
+	if (!r.failed && r.left > 0) {
+		h.listens = read_u16(&r);
+		if (h.listens == 0)
+			r.failed = true;
+	}
 	if (read_end(&r) < 0)
 		return -EBADMSG;
 	*ret = h;

@@ -60,6 +60,7 @@ struct hello {
 	uint64_t uptime; /* seconds, 0: not known */
 	struct facts facts;
 	struct holdings holdings;
+	uint16_t listens; /* the port at which the machine waits for its server; 0: it doesn't */
 };
 
 /* ACK: done. From the server to a HELLO it also tells the time and the heartbeat, otherwise these

@@ -137,9 +137,9 @@ int config_order_decode(const void *body, size_t len, struct config_order *ret)
 	return 0;
 }
 
-void holdings_write(struct writer *w, const struct holdings *all)
+void holdings_write(struct writer *w, const struct holdings *all, bool more)
 {
-	if (all->count == 0)
+	if (all->count == 0 && !more)
 		return;
 	write_u8(w, all->count);
 	for (size_t i = 0; i < all->count; i++) {
@@ -157,7 +157,7 @@ void holdings_read(struct reader *r, struct holdings *ret)
 	if (r->failed || r->left == 0)
 		return;
 	count = read_u8(r);
-	if (count == 0 || count > HOLDINGS_MAX)
+	if ((count == 0 && r->left == 0) || count > HOLDINGS_MAX)
 		r->failed = true;
 	for (size_t i = 0; i < count && !r->failed; i++) {
 		struct holding *one = &ret->of[i];

@@ -67,9 +67,9 @@ struct subject {
 ssize_t config_order_encode(const struct config_order *o, void *ret, size_t size) must_use;
 int config_order_decode(const void *body, size_t len, struct config_order *ret) must_use;
 
-/* Both are the last fields of a body, and missing from it when there is nothing to tell: none held,
- * an empty name. */
-void holdings_write(struct writer *w, const struct holdings *all);
+/* Missing from a body when there is nothing to tell: none held, unless something follows (more); an
+ * empty name. */
+void holdings_write(struct writer *w, const struct holdings *all, bool more);
 void holdings_read(struct reader *r, struct holdings *ret);
 void subject_write(struct writer *w, const struct subject *s);
 void subject_read(struct reader *r, struct subject *ret);

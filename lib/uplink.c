@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +21,7 @@ enum stage { CONNECTING, UPGRADING, CHANNEL };
 
 struct uplink {
 	struct line line;
+	SSL *ssl; /* of an adopted connection, with its socket; NULL: libcurl has both */
 	enum stage stage;
 	int socket;
 	unsigned timeout; /* seconds */
@@ -108,7 +110,14 @@ struct uplink *uplink_free(struct uplink *u)
 {
 	if (!u)
 		return NULL;
-	line_close(&u->line);
+	if (u->ssl) {
+		(void)SSL_shutdown(u->ssl);
+		ERR_clear_error();
+		SSL_free(u->ssl);
+		closep(&u->socket);
+	} else {
+		line_close(&u->line);
+	}
 	buffer_clear(&u->in);
 	buffer_clear(&u->out);
 	free(u);
@@ -121,6 +130,27 @@ void uplink_freep(struct uplink **u)
 
 	*u = uplink_free(*u);
 	errno = keep;
+}
+
+int uplink_adopt(const char *server, SSL *ssl, int fd, struct uplink **ret)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	struct uplink *u = calloc(1, sizeof *u);
+
+	if (!u) {
+		SSL_free(ssl);
+		close(fd);
+		return -ENOMEM;
+	}
+	*u = (struct uplink){ .ssl = ssl, .socket = fd, .stage = CHANNEL };
+	(void)snprintf(u->line.server, sizeof u->line.server, "%s", server);
+	if (SSL_export_keying_material(
+		    ssl, u->line.binding, BINDING_SIZE, label, strlen(label), NULL, 0, 0) != 1) {
+		uplink_free(u);
+		return -EIO;
+	}
+	*ret = u;
+	return 0;
 }
 
 int uplink_upgrade(struct uplink *u, CURLcode result, struct uplink_error *ret_error)
@@ -178,16 +208,50 @@ static void drop_taken(struct uplink *u)
 	u->taken = 0;
 }
 
+/* As libcurl's results: OK and *ret bytes (0: the server has ended it), AGAIN, or another one. */
+static CURLcode judge(const struct uplink *u, int result, size_t *ret)
+{
+	int error = SSL_get_error(u->ssl, result);
+
+	ERR_clear_error();
+	*ret = result > 0 ? (size_t)result : 0;
+	if (result > 0 || error == SSL_ERROR_ZERO_RETURN)
+		return CURLE_OK;
+	return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? CURLE_AGAIN
+									     : CURLE_RECV_ERROR;
+}
+
+static CURLcode send_some(struct uplink *u, const void *data, size_t len, size_t *ret)
+{
+	if (!u->ssl)
+		return curl_easy_send(u->line.curl, data, len, ret);
+	return judge(u, SSL_write(u->ssl, data, len < CHUNK ? (int)len : CHUNK), ret);
+}
+
+static CURLcode receive_some(struct uplink *u, void *to, size_t size, size_t *ret)
+{
+	if (!u->ssl)
+		return curl_easy_recv(u->line.curl, to, size, ret);
+	return judge(u, SSL_read(u->ssl, to, (int)size), ret);
+}
+
+static int fail(const struct uplink *u, CURLcode result, struct uplink_error *ret_error)
+{
+	if (!u->ssl)
+		return line_fail_curl(ret_error, &u->line, result);
+	return line_fail(ret_error, UPLINK_LOST, "%s ended the connection", u->line.server);
+}
+
 static int flush(struct uplink *u, struct uplink_error *ret_error)
 {
 	while (u->out.len > 0) {
 		size_t n = 0;
-		CURLcode r = curl_easy_send(u->line.curl, u->out.data, u->out.len, &n);
+		CURLcode r = send_some(u, u->out.data, u->out.len, &n);
 
 		if (r == CURLE_AGAIN)
 			return 0;
 		if (r != CURLE_OK)
-			return line_fail_curl(ret_error, &u->line, r);
+			return fail(u, r, ret_error);
 		buffer_consume(&u->out, n);
 	}
 	return 0;
@@ -205,11 +269,11 @@ static int fill(struct uplink *u, struct uplink_error *ret_error)
 		u->unread = u->in.len >= READ_AHEAD;
 		if (u->unread)
 			return 0;
-		c = curl_easy_recv(u->line.curl, chunk, sizeof chunk, &n);
+		c = receive_some(u, chunk, sizeof chunk, &n);
 		if (c == CURLE_AGAIN)
 			return 0;
 		if (c != CURLE_OK)
-			return line_fail_curl(ret_error, &u->line, c);
+			return fail(u, c, ret_error);
 		u->closed = n == 0;
 		int r = buffer_append(&u->in, chunk, n);
 

@@ -10,6 +10,7 @@
 #define MUSTER_UPLINK_H
 
 #include <curl/curl.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdbool.h>
 
@@ -71,9 +72,14 @@ int uplink_download(const struct uplink_options *o, const char *path, int fd, ui
 struct uplink;
 
 int uplink_prepare(const struct uplink_options *o, struct uplink **ret) must_use;
-CURL *uplink_handle(struct uplink *u);        /* belongs to u */
+CURL *uplink_handle(struct uplink *u);        /* belongs to u; NULL: adopted */
 struct uplink *uplink_free(struct uplink *u); /* closes; takes NULL, returns NULL */
 void uplink_freep(struct uplink **u);
+
+/* A channel over a TLS connection that the server has opened to this machine: both keys have been
+ * compared, and packets come at once. server: what messages call it. Takes ssl and fd over, also on
+ * failure. There is no handle; otherwise it is used like the others. */
+int uplink_adopt(const char *server, SSL *ssl, int fd, struct uplink **ret) must_use;
 
 /* After the connect transfer ended with result: takes the exporter value, queues the Upgrade
  * request. -EIO with *ret_error. */

@@ -8,11 +8,13 @@
 #include "clones.h"
 #include "configs.h"
 #include "dblink.h"
+#include "dialer.h"
 #include "log.h"
 #include "mesh.h"
 #include "presence.h"
 #include "resets.h"
 #include "server.h"
+#include "store/listening.h"
 
 #define SKEW_TOLD 300 /* seconds that a machine's clock may be off before it is said */
 
@@ -69,6 +71,7 @@ int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret)
 		r = refuse_client(c, sequence, ret);
 	if (r < 0)
 		return r;
+	dialer_over(c);
 	channel_finish(c);
 	return 1;
 }
@@ -133,10 +136,16 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	if (first)
 		log_first_hello(c, hello);
 	channel_connected(c);
+	c->heard = true;
 	r = configs_hello(c, &hello->holdings);
 	if (r < 0)
 		return r == -ETIMEDOUT ? r : channel_store_failed(c, r);
+	if (first || hello->listens != 0)
+		r = dialer_hello(c, hello, &client);
+	if (r < 0)
+		return channel_store_failed(c, r);
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
+	channel_linger(c);
 	/* Or another process has made of it what this one has not heard. */
 	if ((first && client.state != CLIENT_ENROLLED) ||
 		c->suspended != (client.state == CLIENT_SUSPENDED))
@@ -200,6 +209,9 @@ int agent_leave(struct channel *c, const struct message *m)
 	log_client(c, LOG_INFO, withdrawn ? "took its enrolment back" : "has left", "a machine");
 	channel_end_others(c);
 	mesh_look(c->server, c->id);
+	r = store_listening_drop(c->server->store, c->id);
+	if (r < 0)
+		return channel_store_failed(c, r);
 	r = channel_ack(c, m->sequence, false);
 	if (r >= 0)
 		channel_finish(c);

@@ -11,6 +11,7 @@
 #include "changes.h"
 #include "configs.h"
 #include "dblink.h"
+#include "dialer.h"
 #include "enrol.h"
 #include "lib/packet.h"
 #include "lib/secret.h"
@@ -25,6 +26,11 @@
 #define SLOTS    16384u
 #define BATCH    8 /* packets taken in one event: nobody has the loop for long */
 #define IN_LIMIT (6 * STREAM_SLICE)
+
+/* Seconds that a dialled channel lasts after the last word, and while a machine's hook is at work.
+ */
+#define LINGER_SECONDS 2
+#define ANSWER_SECONDS 900
 
 /* ---- the connected */
 
@@ -260,7 +266,22 @@ static int take_message(struct channel *c, const struct message *m)
 	if (c->suspended && !rule->in_suspense)
 		return channel_nack(c, m->sequence, NACK_SUSPENDED, 0,
 			"this machine is suspended: only HELLO is taken from it");
-	return rule->take(c, m);
+	r = rule->take(c, m);
+	if (m->op != OP_HELLO)
+		channel_linger(c);
+	return r;
+}
+
+void channel_linger(struct channel *c)
+{
+	bool busy = c->order.sequence != 0 || c->order.previous != NULL;
+
+	if (!c->dialled || c->standing == STANDING_OVER)
+		return;
+	if (busy)
+		stream_deadline(c->stream, DEADLINE_IDLE, ANSWER_SECONDS);
+	else
+		stream_deadline(c->stream, DEADLINE_LINGER, LINGER_SECONDS);
 }
 
 /* Must it wait for a transaction, or for one before it that must? Tokens are only looked at, and a
@@ -393,6 +414,8 @@ static void channel_free(struct channel *c)
 {
 	configs_forget(c);
 	unlist(c);
+	if (c->dialled)
+		dialer_left(c);
 	turn_forget(&c->held);
 	deferred_drop(&c->deferred);
 	beats_forget(c);
@@ -438,6 +461,7 @@ int channel_start(
 		channel_free(c);
 		return r;
 	}
+	c->dialled = stream_is_dialled(stream);
 	stream_use(stream, &channel_user, c);
 	if (client != NULL) /* until its first HELLO */
 		stream_deadline(stream, DEADLINE_REQUEST, s->config.request_timeout);

@@ -80,6 +80,8 @@ struct channel {
 	struct channel *next;       /* in the table of those that have an id */
 	bool listed;
 	bool connected;    /* its HELLO has been taken */
+	bool dialled;      /* to a machine that listens: ends when nothing is said */
+	bool heard;        /* a HELLO has been taken on it */
 	bool suspended;    /* nothing is taken from it but HELLO and LEAVE, and nothing else sent */
 	bool mail_put_off; /* a MSG was; those after it must not be stored before it */
 	uint64_t unacknowledged; /* sequence number of the last MSG taken, 0: acknowledged */
@@ -98,6 +100,9 @@ void channel_connected(struct channel *c);
 void channel_end_others(struct channel *c);
 /* No more is taken on it; it ends when its answers have been sent. */
 void channel_finish(struct channel *c);
+
+/* Of a dialled channel: it ends unless something is said soon, or is under way. */
+void channel_linger(struct channel *c);
 
 /* What has been answered is held until the turn has committed. For answers that are made outside of
  * the channel's own event; there it happens anyway. */

@@ -62,6 +62,9 @@ struct config {
 	/* [webhooks] */
 	bool webhooks_local, webhooks_http;
 	char webhooks_ca[CA_FILE_SIZE]; /* "": the system's */
+	/* [dial] */
+	uint32_t dial_every; /* seconds between the HELLOs of machines that listen */
+	uint32_t dial_at_once;
 	/* [messages] */
 	uint32_t messages_keep; /* seconds */
 	struct message_limits messages;

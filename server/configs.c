@@ -7,10 +7,12 @@
 
 #include "beats.h"
 #include "changes.h"
+#include "dialer.h"
 #include "log.h"
 #include "mesh.h"
 #include "presence.h"
 #include "server.h"
+#include "store/listening.h"
 
 #define SERVE_MAX     8            /* channels in one event of the loop */
 #define FLIGHT_MAX    (256u << 20) /* bytes of contents that are being written to all machines */
@@ -104,6 +106,7 @@ void configs_all_due(struct server *s)
 {
 	mesh_configs(s);
 	configs_all_due_here(s);
+	dialer_tell_all(s);
 }
 
 /* The order that was under way is over. */
@@ -157,6 +160,7 @@ static int judge(const struct server *s, const struct client_record *client,
 	const struct config_record *should, const struct holding *has, struct refusal *refusal)
 {
 	bool wanted = should != NULL && !should->removal;
+	struct listening_record listening;
 	int r;
 
 	if (!wanted && has == NULL)
@@ -172,7 +176,13 @@ static int judge(const struct server *s, const struct client_record *client,
 		return CONFIG_REFUSED;
 	if (r < 0 && r != -ENOENT)
 		return r;
-	return presence_connected(s, client->id) ? CONFIG_PENDING : CONFIG_OFFLINE;
+	if (presence_connected(s, client->id))
+		return CONFIG_PENDING;
+	/* One that listens is dialled at once. */
+	r = store_listening_get(s->store, client->id, &listening);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return r == 0 && listening.error[0] == '\0' ? CONFIG_PENDING : CONFIG_OFFLINE;
 }
 
 static int take_first(void *userdata, const struct config_record *c)
@@ -208,7 +218,7 @@ int configs_standing(const struct server *s, const struct client_record *client,
 /* ---- the next order */
 
 struct search {
-	struct channel *channel;
+	struct server *server;
 	const struct client_record *client;
 	struct holdings *held; /* what remains of it has not been looked at */
 	bool found;
@@ -219,13 +229,13 @@ struct search {
 /* Is this to be sent now? A refused revision is tried again now and then. */
 static int is_due(struct search *f, const struct config_record *should, const struct holding *has)
 {
-	struct server *s = f->channel->server;
+	struct server *s = f->server;
 	struct refusal refusal;
 	int state = judge(s, f->client, should, has, &refusal);
 
 	if (state == CONFIG_REFUSED)
 		return refusal.time + AGAIN_SECONDS <= store_now(s->store);
-	return state < 0 ? state : state == CONFIG_PENDING;
+	return state < 0 ? state : state == CONFIG_PENDING || state == CONFIG_OFFLINE;
 }
 
 static int look(void *userdata, const struct config_record *should)
@@ -263,10 +273,10 @@ static int look_at_rest(struct search *f)
 
 static int find_order(struct search *f, struct holdings *held, struct holding *ret_has)
 {
-	struct store *s = f->channel->server->store;
+	struct store *s = f->server->store;
 	struct holdings all;
 	const struct holding *has;
-	int r = store_held(s, f->channel->id, held);
+	int r = store_held(s, f->client->id, held);
 
 	*ret_has = (struct holding){};
 	if (r < 0)
@@ -280,6 +290,15 @@ static int find_order(struct search *f, struct holdings *held, struct holding *r
 	if (has != NULL)
 		*ret_has = *has;
 	return r < 0 ? r : f->found;
+}
+
+int configs_differ(struct server *s, const struct client_record *client)
+{
+	static struct holdings held;
+	struct search f = { .server = s, .client = client };
+	struct holding has;
+
+	return find_order(&f, &held, &has);
 }
 
 static int seal(struct channel *c, const struct config_order *o)
@@ -307,6 +326,7 @@ static int seal(struct channel *c, const struct config_order *o)
 	c->order.revision = o->revision;
 	memcpy(c->order.name, o->name, sizeof(c->order.name));
 	memcpy(c->order.hash, o->hash, sizeof(c->order.hash));
+	channel_linger(c);
 	channel_hold(c);
 	return 0;
 }
@@ -338,7 +358,7 @@ static int serve(struct channel *c)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
 	static struct holdings held;
-	struct search f = { .channel = c, .client = &client };
+	struct search f = { .server = c->server, .client = &client };
 	struct holding has = {};
 	int r = store_client_by_id(c->server->store, c->id, &client);
 
@@ -365,6 +385,8 @@ static int on_work(sd_event_source *source, void *userdata)
 		if (r < 0) {
 			log_err(r, "cannot send a configuration; the machine's connection ends");
 			stream_end(c->stream);
+		} else if (r == 0) {
+			channel_linger(c);
 		}
 	}
 	wake(all);

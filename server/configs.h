@@ -23,6 +23,8 @@ void configs_due(struct channel *c);
 void configs_all_due(struct server *s);
 void configs_all_due_here(struct server *s); /* of this process only (mesh.h) */
 void configs_forget(struct channel *c);      /* the channel ends */
+/* 1: a machine that isn't connected should have something else than it has; 0. */
+int configs_differ(struct server *s, const struct client_record *client) must_use;
 
 /* Takes over what the machine says it holds. Negative: the store failed. */
 int configs_hello(struct channel *c, const struct holdings *held) must_use;

@@ -19,6 +19,7 @@
 #include "channel.h"
 #include "configs.h"
 #include "dblink.h"
+#include "dialer.h"
 #include "enrol.h"
 #include "ephemeral.h"
 #include "guesses.h"
@@ -320,6 +321,8 @@ static int start_duties(struct server *s)
 		r = messages_start(s);
 	if (r >= 0)
 		r = ephemeral_start(s);
+	if (r >= 0)
+		r = dialer_start(s);
 	return r < 0 ? r : outlet_start(s);
 }
 
@@ -383,6 +386,7 @@ static void stop(struct server *s)
 	ephemeral_stop(s);
 	messages_stop(s);
 	presence_stop(s);
+	dialer_stop(s);
 	s->turn = turn_free(s->turn);
 	mesh_stop(s); /* nobody is told of the connections that end now */
 	streams_end(s);

@@ -5,9 +5,13 @@
 #include <sodium.h>
 
 #include "changes.h"
+#include "dialer.h"
 #include "log.h"
 #include "server.h"
 #include "store/resets.h"
+
+/* An agent that was started by this very connection waits ten seconds, and systemd three. */
+#define BACK_SECONDS 15
 
 int resets_due(struct channel *c)
 {
@@ -29,6 +33,8 @@ int resets_due(struct channel *c)
 	if (len < 0)
 		return (int)len;
 	c->reset.number = wanted.number;
+	if (c->dialled)
+		dialer_tell_after(c->server, c->id, BACK_SECONDS);
 	return session_seal(
 		c->session, OP_RESET, body, (size_t)len, stream_out(c->stream), &c->reset.sequence);
 }

@@ -26,6 +26,7 @@ struct beats;     /* beats.h: heartbeats that wait */
 struct poller;    /* poller.h: the connections' sockets */
 struct stream;    /* stream.h: every accepted connection */
 struct configs;   /* configs.h: configurations under way */
+struct dialer;    /* dialer.h: connections to machines that listen */
 struct outlet;    /* outlet.h: messages to a file or a command */
 struct presence;  /* presence.h: who is connected where */
 struct mesh;      /* mesh.h: what other processes are told */
@@ -54,6 +55,7 @@ struct server {
 	struct channels *channels;
 	struct guesses *guesses;
 	struct configs *configs;
+	struct dialer *dialer;
 	struct control *control;
 	struct access *access;
 	struct dashboard *dashboard; /* NULL: none */

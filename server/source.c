@@ -31,6 +31,28 @@ void source_text(const struct source *s, char ret[static ADDRESS_SIZE])
 		inet_ntop(AF_INET6, &s->address, ret, ADDRESS_SIZE);
 }
 
+bool source_is_one(const struct source *s)
+{
+	const struct in6_addr *a = &s->address;
+	const uint8_t *v4 = a->s6_addr + 12;
+
+	if (IN6_IS_ADDR_V4MAPPED(a))
+		return v4[0] != 0 && v4[0] < 224;
+	return !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_MULTICAST(a) && !IN6_IS_ADDR_V4COMPAT(a);
+}
+
+bool source_may_be_dialled(const struct source *s)
+{
+	const struct in6_addr *a = &s->address;
+	const uint8_t *v4 = a->s6_addr + 12;
+
+	if (!source_is_one(s))
+		return false;
+	if (IN6_IS_ADDR_V4MAPPED(a))
+		return v4[0] != 127 && !(v4[0] == 169 && v4[1] == 254);
+	return !IN6_IS_ADDR_LOOPBACK(a) && !IN6_IS_ADDR_LINKLOCAL(a);
+}
+
 struct source source_network(const struct source *s)
 {
 	struct source network = *s;

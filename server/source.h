@@ -20,6 +20,12 @@ struct source {
 struct source source_of(const struct sockaddr_storage *peer);
 void source_text(const struct source *s, char ret[static ADDRESS_SIZE]);
 
+/* The address of one machine: neither of none nor of many. */
+bool source_is_one(const struct source *s);
+/* May the server connect there because somebody came from there? Not to itself, nor to what
+ * has another meaning elsewhere. */
+bool source_may_be_dialled(const struct source *s);
+
 /* The whole IPv4 address; of IPv6 the first 64 bits, the rest zero. */
 struct source source_network(const struct source *s);
 bool source_equal(const struct source *a, const struct source *b);

@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -18,10 +19,11 @@
 #define HURRY_SECONDS  1
 
 enum stream_state {
-	STREAM_HANDSHAKE, /* TLS isn't up yet */
-	STREAM_OPEN,      /* its user has it */
-	STREAM_FINISHING, /* what is queued goes out, nothing is read */
-	STREAM_LINGERING, /* our end is shut; what still comes is thrown away */
+	STREAM_CONNECTING, /* dialled, and not there yet */
+	STREAM_HANDSHAKE,  /* TLS isn't up yet */
+	STREAM_OPEN,       /* its user has it */
+	STREAM_FINISHING,  /* what is queued goes out, nothing is read */
+	STREAM_LINGERING,  /* our end is shut; what still comes is thrown away */
 };
 
 struct stream {
@@ -36,6 +38,7 @@ struct stream {
 	int fd;
 	uint32_t watched; /* epoll events */
 	enum stream_state state : 8;
+	bool dialled : 1;
 	bool corked : 1;
 	bool more : 1;     /* the user has more to do */
 	bool wants_in : 1; /* what TLS said at its last step in vain */
@@ -58,7 +61,8 @@ static void stream_free(struct stream *s)
 		*s->previous = s->next;
 		if (s->next != NULL)
 			s->next->previous = s->previous;
-		listener_left(s->server, &s->from);
+		if (!s->dialled)
+			listener_left(s->server, &s->from);
 	}
 	free(s);
 }
@@ -93,7 +97,7 @@ static int wait_for(struct stream *s, int result)
 
 static int handshake(struct stream *s)
 {
-	int r = SSL_accept(s->ssl);
+	int r = s->dialled ? SSL_connect(s->ssl) : SSL_accept(s->ssl);
 
 	if (r != 1) {
 		r = wait_for(s, r);
@@ -102,7 +106,15 @@ static int handshake(struct stream *s)
 	}
 	s->server->metrics.handshakes[HANDSHAKE_DONE]++;
 	s->state = STREAM_OPEN;
-	return web_start(s);
+	return s->dialled ? s->user->step(s->owner) : web_start(s);
+}
+
+static int connected(struct stream *s)
+{
+	if (stream_why(s) != 0)
+		return -ECONNREFUSED;
+	s->state = STREAM_HANDSHAKE;
+	return handshake(s);
 }
 
 static int write_some(struct stream *s)
@@ -191,6 +203,8 @@ static int step(struct stream *s)
 {
 	s->wants_in = s->wants_out = false;
 	switch (s->state) {
+	case STREAM_CONNECTING:
+		return connected(s);
 	case STREAM_HANDSHAKE:
 		return handshake(s);
 	case STREAM_OPEN:
@@ -228,6 +242,17 @@ void stream_ready(void *owner, uint32_t events)
 
 /* ---- for its users */
 
+static void link_stream(struct stream *s)
+{
+	struct server *server = s->server;
+
+	s->next = server->streams;
+	s->previous = &server->streams;
+	if (s->next != NULL)
+		s->next->previous = &s->next;
+	server->streams = s;
+}
+
 int stream_new(struct server *server, int fd, const struct source *source)
 {
 	struct stream *s = calloc(1, sizeof(*s));
@@ -241,6 +266,7 @@ int stream_new(struct server *server, int fd, const struct source *source)
 	s->from = *source;
 	s->out.limit = OUT_LIMIT;
 	s->watched = EPOLLIN;
+	s->state = STREAM_HANDSHAKE;
 	s->ssl = SSL_new(server->tls);
 	int r = s->ssl != NULL && SSL_set_fd(s->ssl, fd) == 1 ? 0 : -ENOMEM;
 	if (r >= 0)
@@ -249,13 +275,73 @@ int stream_new(struct server *server, int fd, const struct source *source)
 		stream_free(s);
 		return r;
 	}
-	s->next = server->streams;
-	s->previous = &server->streams;
-	if (s->next != NULL)
-		s->next->previous = &s->next;
-	server->streams = s;
+	link_stream(s);
 	stream_deadline(s, DEADLINE_HANDSHAKE, server->config.handshake_timeout);
 	return 0;
+}
+
+static int connect_socket(const struct sockaddr_storage *to)
+{
+	static const int one = 1;
+	socklen_t len = to->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						  : sizeof(struct sockaddr_in);
+	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(fd, (const struct sockaddr *)to, len) < 0 && errno != EINPROGRESS) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+int stream_dial(struct server *server, const struct sockaddr_storage *to, SSL *ssl,
+	const struct stream_user *user, void *owner, struct stream **ret)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+	int fd = s != NULL ? connect_socket(to) : -ENOMEM;
+
+	if (fd < 0) {
+		SSL_free(ssl);
+		free(s);
+		return fd;
+	}
+	*s = (struct stream){ .server = server,
+		.fd = fd,
+		.ssl = ssl,
+		.from = source_of(to),
+		.out.limit = OUT_LIMIT,
+		.watched = EPOLLOUT,
+		.state = STREAM_CONNECTING,
+		.dialled = true };
+	int r = SSL_set_fd(ssl, fd) == 1 ? poller_add(server->poller, fd, s->watched, s) : -ENOMEM;
+	if (r < 0) {
+		stream_free(s);
+		return r;
+	}
+	s->user = user;
+	s->owner = owner;
+	link_stream(s);
+	stream_deadline(s, DEADLINE_HANDSHAKE, server->config.handshake_timeout);
+	*ret = s;
+	return 0;
+}
+
+bool stream_is_dialled(const struct stream *s)
+{
+	return s->dialled;
+}
+
+int stream_why(const struct stream *s)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	return getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
 }
 
 void stream_use(struct stream *s, const struct stream_user *user, void *owner)

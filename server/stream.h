@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One accepted connection: TLS over a socket, on the loop. It does the handshake, reads one record
+ * One connection, accepted or dialled: TLS over a socket, on the loop. It does the handshake, reads one record
  * an event into memory that all streams share, and writes what its user has put into the output; so
  * an idle stream holds no buffers. Who uses it changes once: first web.h, then perhaps channel.h.
  */
@@ -32,6 +32,14 @@ struct stream_user {
 
 /* Takes the socket over, also on failure. */
 int stream_new(struct server *server, int fd, const struct source *source) must_use;
+
+/* Connects to that address; who is meant to be there, owner's TLS says (ssl, taken over also on
+ * failure). user's step is called when the handshake has succeeded, its end when the stream ends,
+ * unless another uses it by then: then stream_why() tells what happened. */
+int stream_dial(struct server *server, const struct sockaddr_storage *to, SSL *ssl,
+	const struct stream_user *user, void *owner, struct stream **ret) must_use;
+bool stream_is_dialled(const struct stream *s);
+int stream_why(const struct stream *s); /* errno of the socket, 0: it has none */
 
 void stream_use(struct stream *s, const struct stream_user *user, void *owner);
 

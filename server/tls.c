@@ -79,6 +79,59 @@ int tls_context_new(const struct tlskey *key, SSL_CTX **ret)
 	return 0;
 }
 
+static int expect(X509_STORE_CTX *store, void *userdata)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_expected *e = ssl != NULL ? SSL_get_app_data(ssl) : NULL;
+	X509 *certificate = X509_STORE_CTX_get0_cert(store);
+	uint8_t pin[PIN_SIZE];
+
+	(void)userdata;
+	if (e == NULL || certificate == NULL || pin_of_certificate(certificate, pin) < 0)
+		return 0;
+	e->wrong = memcmp(pin, e->pin, sizeof(pin)) != 0;
+	if (e->wrong)
+		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
+	return !e->wrong;
+}
+
+static bool set_dial(SSL_CTX *ctx)
+{
+	static const unsigned char offered[] = "\x0f" TLS_PACKET_ALPN;
+	static char algorithms[] = "ed25519:ECDSA+SHA256";
+
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, expect, NULL);
+	return SSL_CTX_set1_sigalgs_list(ctx, algorithms) == 1 &&
+	       SSL_CTX_set_alpn_protos(ctx, offered, sizeof(offered) - 1) == 0;
+}
+
+int tls_dial_context_new(const struct tlskey *key, SSL_CTX **ret)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	if (ctx == NULL)
+		return log_err(-ENOMEM, "cannot set up TLS");
+	set_options(ctx);
+	if (!set_key(ctx, key) || !set_dial(ctx)) {
+		SSL_CTX_free(ctx);
+		ERR_clear_error();
+		log_at(LOG_ERR, "cannot set up TLS for machines that listen");
+		return -EIO;
+	}
+	*ret = ctx;
+	return 0;
+}
+
+bool tls_speaks_packets(const SSL *ssl)
+{
+	const unsigned char *chosen = NULL;
+	unsigned len = 0;
+
+	SSL_get0_alpn_selected(ssl, &chosen, &len);
+	return len == strlen(TLS_PACKET_ALPN) && memcmp(chosen, TLS_PACKET_ALPN, len) == 0;
+}
+
 int tls_binding(SSL *ssl, uint8_t ret[static BINDING_SIZE])
 {
 	static const char label[] = "EXPORTER-Channel-Binding";

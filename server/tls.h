@@ -8,11 +8,23 @@
 #define MUSTER_TLS_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 
 #include "lib/session.h"
 #include "lib/tlskey.h"
 
 int tls_context_new(const struct tlskey *key, SSL_CTX **ret) must_use;
+
+/* For connections to machines that listen: the other end of TLS. Whom it is to be, each of them
+ * says in a struct tls_expected that SSL_set_app_data() gave it: another's key ends the handshake.
+ */
+#define TLS_PACKET_ALPN "muster-packet/1"
+struct tls_expected {
+	uint8_t pin[PIN_SIZE];
+	bool wrong; /* another key was shown */
+};
+int tls_dial_context_new(const struct tlskey *key, SSL_CTX **ret) must_use;
+bool tls_speaks_packets(const SSL *ssl); /* the ALPN was chosen */
 
 /* The session binding (RFC 9266). -EIO. */
 int tls_binding(SSL *ssl, uint8_t ret[static BINDING_SIZE]) must_use;

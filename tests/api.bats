@@ -205,6 +205,10 @@ has_message()
 	asks 200 POST "/clients/$client/labels" '{"set":["site=bonn"],"remove":["role"]}'
 	asks 200 POST "/clients/$client/suspend" '{"reason":"looks odd"}'
 	asks 200 POST "/clients/$client/resume"
+	asks 200 POST "/clients/$client/address" '{"address":"[2001:db8::1]:8444"}'
+	jq -e '.listening.fixed == "[2001:db8::1]:8444" and .mode == "connect"' <<<"$output"
+	is_refused 400 bad-field POST "/clients/$client/address" '{"address":"localhost:22"}'
+	asks 200 POST "/clients/$client/address" '{"address":null}'
 	asks 200 POST "/clients/$client/reset" '{"reason":"stuck"}'
 	asks 200 POST "/clients/$client/clear-clone"
 	is_refused 409 wrong-state POST "/clients/$client/refuse"
@@ -219,6 +223,7 @@ has_message()
 	asks 200 POST "/clients/$other/remove"
 	asks 200 POST "/clients/$client/revoke" '{"reason":"stolen"}'
 	is_refused 409 wrong-state POST "/clients/$client/reset"
+	is_refused 409 wrong-state POST "/clients/$client/address" '{"address":null}'
 	asks 200 GET "/clients/$client"
 	asks 200 GET '/tokens?limit=1000'
 }

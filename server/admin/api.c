@@ -42,6 +42,7 @@ static const struct api_route routes[] = {
 	{ POST, "/api/v1/clients/{id}/clear-clone", api_client_clear_clone, OPERATOR,
 		SCOPE_CLIENT },
 	{ POST, "/api/v1/clients/{id}/reset", api_client_reset, OPERATOR, SCOPE_CLIENT },
+	{ POST, "/api/v1/clients/{id}/address", api_client_address, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/audit", api_audit_list, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/audit/verify", api_audit_verify, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/messages", api_message_list, VIEWER, SCOPE_REFUSED },

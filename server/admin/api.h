@@ -141,6 +141,7 @@ void api_client_revoke(struct api_call *c);
 void api_client_clear_clone(struct api_call *c);
 void api_client_remove(struct api_call *c);
 void api_client_reset(struct api_call *c);
+void api_client_address(struct api_call *c);
 void api_audit_list(struct api_call *c);
 void api_audit_verify(struct api_call *c);
 void api_message_list(struct api_call *c);

@@ -41,8 +41,9 @@ json_t *client_object(const struct server *s, const struct client_record *r)
 
 	identity_public_to_text(r->identity, key);
 	pin_format(r->tls_pin, pin);
-	return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
-			 " s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}",
+	return json_pack(
+		"{s:o, s:o, s:o, s:s, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
+		" s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:s}",
 		"id", value_hex(r->id, sizeof(r->id)), "hostname",
 		value_said_or_null(r->facts.hostname), "labels", value_labels(&r->labels), "state",
 		client_state_name(r->state), "since", value_time(r->since ? r->since : r->enrolled),
@@ -55,7 +56,8 @@ json_t *client_object(const struct server *s, const struct client_record *r)
 		value_hex(r->facts.machine, sizeof(r->facts.machine)), "key", key, "tls_pin", pin,
 		"replaces", value_said_or_null(replaces), "replaced_by",
 		value_said_or_null(r->successor), "ephemeral", value_seconds(r->ephemeral),
-		"cloned_from", value_said_or_null(origin), "clone", clone_object(r));
+		"cloned_from", value_said_or_null(origin), "clone", clone_object(r), "mode",
+		client_listens(s, r) ? "listen" : "connect");
 }
 
 static int add_machine(void *userdata, const struct clone_machine *m)
@@ -107,6 +109,7 @@ json_t *client_whole_object(const struct server *s, const struct client_record *
 	whole = json_object_set_new(object, "reset", reset) == 0 && whole;
 	whole = json_object_set_new(object, "clone_machines", clone_machines(s, client)) == 0 &&
 		whole;
+	whole = json_object_set_new(object, "listening", listening_object(s, client)) == 0 && whole;
 	if (whole)
 		return object;
 	json_decref(object);

@@ -6,6 +6,7 @@
 
 #include "../changes.h"
 #include "../channel.h"
+#include "../dialer.h"
 #include "../log.h"
 #include "../mesh.h"
 #include "../store/clones.h"
@@ -51,6 +52,7 @@ static void change(struct api_call *c, enum client_act act)
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 		mesh_look(c->server, client.id);
 		channels_tell(c->server->channels, &client);
+		dialer_tell(c->server, client.id);
 	}
 	answer_json(c, 200, client_whole_object(c->server, &client));
 }
@@ -121,6 +123,7 @@ void api_client_reset(struct api_call *c)
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 		mesh_look(c->server, client.id);
 		channels_due(c->server->channels, client.id);
+		dialer_tell(c->server, client.id);
 	}
 	answer_json(c, 200, client_whole_object(c->server, &client));
 }
@@ -207,6 +210,7 @@ void api_client_label(struct api_call *c)
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 		mesh_look(c->server, client.id);
 		channels_due(c->server->channels, client.id);
+		dialer_tell(c->server, client.id);
 	}
 	answer_json(c, 200, client_whole_object(c->server, &client));
 }

@@ -15,6 +15,9 @@ json_t *client_short_object(const struct server *s, const struct client_record *
 /* How it is with each configuration that it has or should have; *ret is the caller's. */
 int client_configs(const struct server *s, const struct client_record *client, json_t **ret)
 	must_use;
+/* api_listening.c: where it is dialled, JSON's null if it isn't; NULL: no memory, or the store failed. */
+json_t *listening_object(const struct server *s, const struct client_record *client);
+bool client_listens(const struct server *s, const struct client_record *client);
 
 /* Answers with the page of clients that the filter gives: extra's fields, "clients", "next". extra
  * is taken over; NULL: none. A bad filter.after is refused. */

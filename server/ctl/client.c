@@ -23,7 +23,7 @@ static void list_one(void *userdata, json_t *client)
 	struct table *t = userdata;
 	char time[WHEN_SIZE];
 	const char *state = get(client, "state");
-	bool over = is_over(state);
+	bool over = is_over(state), listens = strcmp(get(client, "mode"), "listen") == 0;
 	bool cloned = json_is_object(json_object_get(client, "clone"));
 	scoped(freep) char *labels = labels_text(json_object_get(client, "labels"));
 
@@ -37,9 +37,12 @@ static void list_one(void *userdata, json_t *client)
 		: strcmp(state, "suspended") == 0 ? PAINT_BAD
 						  : PAINT_NONE,
 		"%s%s", state, cloned ? ", cloned" : "");
-	table_add(t, is_connected(client) ? "yes" : "no",
+	table_add(t,
+		is_connected(client) ? "yes"
+		: listens            ? "listens"
+				     : "no",
 		is_connected(client) ? PAINT_GOOD
-		: over               ? PAINT_DIM
+		: over || listens    ? PAINT_DIM
 				     : PAINT_BAD);
 	table_add(t, when(get(client, "last_hello"), "never", time), PAINT_NONE);
 	table_add(t, get(client, "address"), PAINT_NONE);
@@ -98,6 +101,21 @@ int client_list(struct ctl *c, int argc, char **argv)
 	return r == CTL_OK ? table_print(c, &t) : r;
 }
 
+/* Of a machine that listens. */
+static void print_listening(struct ctl *c, json_t *listening)
+{
+	char time[WHEN_SIZE];
+	const char *fixed = get(listening, "fixed"), *own = get(listening, "own");
+
+	if (!json_is_object(listening))
+		return;
+	field(c, "Mode", "listen");
+	field(c, "Dialled at", *fixed ? fixed : *own ? own : "(unknown)");
+	field(c, "Next dial", when_exactly(get(listening, "next"), time));
+	if (*get(listening, "error"))
+		field_painted(c, "Last dial", get(listening, "error"), PAINT_BAD);
+}
+
 static void print_reset(struct ctl *c, json_t *reset)
 {
 	char time[WHEN_SIZE], line[800];
@@ -146,6 +164,7 @@ static void print_client(struct ctl *c, json_t *client)
 		field(c, "Reason", get(client, "reason"));
 	field_painted(c, "Connected", is_connected(client) ? "yes" : "no",
 		is_connected(client) ? PAINT_GOOD : PAINT_NONE);
+	print_listening(c, json_object_get(client, "listening"));
 	field(c, "Address", get(client, "address"));
 	field(c, "Labels", labels ? labels : "");
 	field(c, "Enrolled", when_exactly(get(client, "enrolled"), time));

@@ -63,6 +63,7 @@ int client_resume(struct ctl *c, int argc, char **argv);
 int client_revoke(struct ctl *c, int argc, char **argv);
 int client_clear_clone(struct ctl *c, int argc, char **argv);
 int client_remove(struct ctl *c, int argc, char **argv);
+int client_address(struct ctl *c, int argc, char **argv);
 int client_reset(struct ctl *c, int argc, char **argv);
 int message_list(struct ctl *c, int argc, char **argv);
 int message_show(struct ctl *c, int argc, char **argv);

@@ -37,6 +37,8 @@ static const struct command commands[] = {
 	{ "client", "clear-clone", "ID...",
 		"the alarm about two machines with one identity is dealt with",
 		client_clear_clone },
+	{ "client", "address", "ID HOST:PORT|none", "where a machine that listens is dialled",
+		client_address },
 	{ "client", "reset", "[--reason TEXT] [--wait [--timeout TIME]] ID...",
 		"their agents restart", client_reset },
 	{ "config", "push",

@@ -318,6 +318,23 @@ static const char *const steps[] = {
 	"  PRIMARY KEY (client, boot_id, machine)"
 	") {strict};"
 	"CREATE INDEX clone_machine_machine ON clone_machine(machine);",
+
+	/* Machines that listen. next: when to dial; doubt: there may be something for it. Of one
+	 * that has been removed the row stays until it has been told, or given up. */
+	"CREATE TABLE client_listening ("
+	"  client {bytes} PRIMARY KEY NOT NULL CHECK (length(client) = 16),"
+	"  tls_pin {bytes} NOT NULL CHECK (length(tls_pin) = 32),"
+	"  port {integer} NOT NULL CHECK (port >= 0 AND port <= 65535),"
+	"  address TEXT NOT NULL,"
+	"  fixed TEXT NOT NULL,"
+	"  next {integer} NOT NULL,"
+	"  seen {integer} NOT NULL,"
+	"  fails {integer} NOT NULL,"
+	"  error TEXT NOT NULL,"
+	"  doubt {integer} NOT NULL"
+	") {strict};"
+	"CREATE INDEX client_listening_next ON client_listening(next);"
+	"CREATE INDEX client_listening_doubt ON client_listening(doubt);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

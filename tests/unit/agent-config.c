@@ -46,6 +46,8 @@ static void what_is_left_out_has_a_default(void **state)
 	assert_false(c.has_proxy);
 	assert_int_equal(c.connect_timeout, 30);
 	assert_int_equal(c.backoff_cap_ms, 300000);
+	assert_false(c.listen);
+	assert_int_equal(c.listen_idle, 30);
 }
 
 static void every_key_is_taken(void **state)
@@ -62,6 +64,11 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(c.proxy, "http://proxy:3128");
 	assert_int_equal(c.connect_timeout, 5);
 	assert_int_equal(c.backoff_cap_ms, 3600000);
+	assert_int_equal(load(MINIMUM "Mode=listen\nListenIdle=5s\n", &c, why), 0);
+	assert_true(c.listen);
+	assert_int_equal(c.listen_idle, 5);
+	assert_int_equal(load(MINIMUM "Mode=connect\n", &c, why), 0);
+	assert_false(c.listen);
 	assert_int_equal(load(MINIMUM "Proxy=\n", &c, why), 0);
 	assert_true(c.has_proxy);
 	assert_string_equal(c.proxy, "");
@@ -96,6 +103,11 @@ static void a_mistake_is_named_with_its_line(void **state)
 		{ "[agent]\nReleaseKey=x\n", ":2: ReleaseKey= wants" },
 		{ MINIMUM "ConnectTimeout=0\n", ":7: ConnectTimeout= wants" },
 		{ MINIMUM "ConnectTimeout=11m\n", ":7: ConnectTimeout= wants" },
+		{ MINIMUM "Mode=\n", ":7: Mode= wants" },
+		{ MINIMUM "Mode=Listen\n", ":7: Mode= wants" },
+		{ MINIMUM "Mode=listen\nMode=connect\n", ":8: Mode= is given a second time" },
+		{ MINIMUM "ListenIdle=0\n", ":7: ListenIdle= wants" },
+		{ MINIMUM "ListenIdle=2d\n", ":7: ListenIdle= wants" },
 		{ MINIMUM "BackoffCap=soon\n", ":7: BackoffCap= wants" },
 		{ MINIMUM "BackoffCap=2d\n", ":7: BackoffCap= wants" },
 		{ MINIMUM "Proxy=http://a b\n", ":7: Proxy= wants" },

@@ -351,7 +351,7 @@ static void begin(struct life *l, script *play)
 	(void)snprintf(l->folder, sizeof l->folder, "/tmp/agent-life-XXXXXX");
 	assert_non_null(mkdtemp(l->folder));
 	(void)snprintf(l->config, sizeof l->config, "%s/conf", l->folder);
-	l->paths = (struct agent_paths){ l->config, l->folder, l->folder };
+	l->paths = (struct agent_paths){ l->config, l->folder, l->folder, -1, -1 };
 	peer_start(&l->peer, play);
 	write_config(l, l->peer.pin);
 	write_keys(l);

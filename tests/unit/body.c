@@ -254,6 +254,31 @@ static void a_state_that_does_not_exist_is_neither_sent_nor_taken(void **state)
 	assert_int_equal(state_notice_encode(&n, bytes, sizeof bytes), -EINVAL);
 }
 
+static void a_machine_that_listens_says_where_and_others_say_nothing(void **state)
+{
+	const struct holding one = { "motd", 3, { 1 } };
+	struct hello h = a_hello;
+	uint8_t bytes[BODY_ANSWER_MAX];
+	ssize_t plain = hello_encode(&h, bytes, sizeof bytes), len;
+
+	(void)state;
+	bytes[plain] = 0; /* a count of none, and nothing behind it */
+	assert_int_equal(decode_exactly(&hello_codec, bytes, (size_t)plain + 1), -EBADMSG);
+	h.listens = 8444;
+	len = hello_encode(&h, bytes, sizeof bytes);
+	assert_int_equal(len, plain + 3);
+	assert_int_equal(decode_exactly(&hello_codec, bytes, (size_t)len), 0);
+	bytes[len] = 0;
+	assert_int_equal(decode_exactly(&hello_codec, bytes, (size_t)len + 1), -EBADMSG);
+	bytes[len - 1] = bytes[len - 2] = 0; /* no such port */
+	assert_int_equal(decode_exactly(&hello_codec, bytes, (size_t)len), -EBADMSG);
+	assert_int_equal(decode_exactly(&hello_codec, bytes, (size_t)len - 1), -EBADMSG);
+	assert_int_equal(holdings_put(&h.holdings, &one), 0);
+	len = hello_encode(&h, bytes, sizeof bytes);
+	assert_int_equal(decode_exactly(&hello_codec, bytes, (size_t)len), 0);
+	assert_int_equal(decode_exactly(&hello_codec, bytes, (size_t)len - 1), -EBADMSG);
+}
+
 static void a_reset_without_a_number_is_neither_sent_nor_taken(void **state)
 {
 	const struct reset_order none = {}, last = { UINT64_MAX };
@@ -298,6 +323,7 @@ UNIT(it(truncated_or_lengthened_no_body_is_taken), it(what_decodes_encodes_to_th
 	it(an_enrolment_without_or_with_too_many_pins_is_refused),
 	it(a_reason_longer_than_allowed_is_refused),
 	it(a_state_that_does_not_exist_is_neither_sent_nor_taken),
+	it(a_machine_that_listens_says_where_and_others_say_nothing),
 	it(a_reset_without_a_number_is_neither_sent_nor_taken),
 	it(a_text_that_is_not_printable_is_neither_sent_nor_taken),
 	it(codes_have_names_and_unknown_ones_too))

@@ -42,12 +42,31 @@ static void all_options_are_taken(void **state)
 	assert_string_equal(o.token_file, "/t");
 	assert_true(o.dry_run && o.json && o.quiet && !o.purge);
 	assert_int_equal(o.mode, MODE_ENROL);
+	assert_int_equal(o.listen, 0);
+	assert_int_equal(PARSE(BASE, "--listen"), 0);
+	assert_int_equal(o.listen, LISTEN_PORT);
+	assert_int_equal(PARSE(BASE, "--listen=65535", "--json"), 0);
+	assert_int_equal(o.listen, 65535);
 	assert_int_equal(PARSE("--status", "--json"), 0);
 	assert_int_equal(PARSE("--uninstall", "--purge"), 0);
 	assert_int_equal(o.mode, MODE_UNINSTALL);
 	assert_int_equal(PARSE("--version"), 0);
 	/* As the script passes it. */
 	assert_int_equal(PARSE(BASE, "--min-serial", "0", "--uninstall"), 0);
+}
+
+static void a_port_that_is_none_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE(BASE, "--listen=0"), -EINVAL);
+	assert_int_equal(PARSE(BASE, "--listen=65536"), -EINVAL);
+	assert_int_equal(PARSE(BASE, "--listen=-1"), -EINVAL);
+	assert_int_equal(PARSE(BASE, "--listen="), -EINVAL);
+	assert_int_equal(PARSE(BASE, "--listen=80x"), -EINVAL);
+	assert_int_equal(PARSE(BASE, "--listen", "80"), -EINVAL);
+	assert_int_equal(PARSE(BASE, "--listen", "--listen=80"), -EINVAL);
+	assert_int_equal(PARSE("--uninstall", "--listen"), -EINVAL);
+	assert_int_equal(PARSE("--status", "--listen"), -EINVAL);
 }
 
 static void several_pins_are_taken_in_either_form(void **state)
@@ -230,7 +249,8 @@ static void amounts_are_for_people(void **state)
 	assert_true(strlen(report_duration(UINT64_MAX, text)) < sizeof text);
 }
 
-UNIT(it(all_options_are_taken), it(several_pins_are_taken_in_either_form),
-	it(what_is_wrong_is_named), it(a_token_given_as_an_argument_is_not_shown),
-	it(exceptions_are_taken_as_curl_takes_them), it(the_environment_names_the_proxy),
-	it(values_are_found_by_name), it(json_strings_hold_anything), it(amounts_are_for_people))
+UNIT(it(all_options_are_taken), it(a_port_that_is_none_is_refused),
+	it(several_pins_are_taken_in_either_form), it(what_is_wrong_is_named),
+	it(a_token_given_as_an_argument_is_not_shown), it(exceptions_are_taken_as_curl_takes_them),
+	it(the_environment_names_the_proxy), it(values_are_found_by_name),
+	it(json_strings_hold_anything), it(amounts_are_for_people))

@@ -235,7 +235,7 @@ static void a_client_has_every_field(void **state)
 	static const char *const fields[] = { "id", "hostname", "labels", "state", "since",
 		"reason", "connected", "address", "enrolled", "last_hello", "token", "os", "kernel",
 		"arch", "version", "uptime", "boot_id", "machine", "key", "tls_pin", "replaces",
-		"replaced_by", "ephemeral", "cloned_from", "clone" };
+		"replaced_by", "ephemeral", "cloned_from", "clone", "mode" };
 	struct api_fixture *a = *state;
 	char path[128];
 	json_t *c;
