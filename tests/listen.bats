@@ -310,6 +310,21 @@ stranger()
 	run -1 on quiet test -e /run/muster-send
 }
 
+@test "an enrolment whose port is taken is undone, all of it" {
+	on quiet sh -c 'mkdir -p /run/systemd/system
+		printf "[Socket]\nListenStream=7002\n" >/run/systemd/system/taken.socket
+		printf "[Service]\nExecStart=/bin/sleep 1d\n" >/run/systemd/system/taken.service
+		systemctl daemon-reload; systemctl start taken.socket'
+	remember quiet
+	token_for role=quiet
+	run enrols_by_hand quiet --listen=7002
+	assert_failure
+	assert_untouched quiet
+	unit_is quiet muster-agent.socket LoadState not-found
+	unit_is quiet muster-agent.service LoadState not-found
+	on quiet systemctl stop taken.socket
+}
+
 @test "uninstalled, nothing of it is left, and the server doesn't look for it" {
 	local id
 
