@@ -22,7 +22,7 @@ function contentField(view, old) {
 	const start = old?.content ? content(old.content) : { text: "" };
 	const field = area("content", "Content", { value: start.text ?? "", rows: 18, hint: "At most 1 MiB. The machine's own hooks check and apply it." });
 	const about = h("p", { class: "file-told", role: "status" });
-	const file = h("input", { type: "file", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true" });
+	const file = h("input", { type: "file", hidden: true, "aria-label": "File" });
 	let bytes = start.bytes ?? null;
 	const show = (name) => {
 		field.input.hidden = bytes !== null;
