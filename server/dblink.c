@@ -6,7 +6,6 @@
 
 #include "beats.h"
 #include "log.h"
-#include "notice.h"
 #include "outlet.h"
 #include "server.h"
 
@@ -22,6 +21,8 @@ struct dblink {
 	uint64_t since; /* of being down: CLOCK_MONOTONIC, microseconds */
 	db_listener heard;
 	void *userdata;
+	void (*changed)(void *userdata);
+	void *changed_userdata;
 };
 
 static void step(struct dblink *d);
@@ -88,6 +89,12 @@ static void audit_outage(struct server *s, uint64_t seconds)
 		turn_fail(s->turn);
 }
 
+static void tell_changed(const struct dblink *d)
+{
+	if (d->changed)
+		d->changed(d->changed_userdata);
+}
+
 static void change(struct dblink *d, bool up)
 {
 	struct server *s = d->server;
@@ -97,12 +104,12 @@ static void change(struct dblink *d, bool up)
 	if (!up) {
 		d->up = false;
 		d->since = now_usec(d);
-		notice_tell("STATUS=The database can't be reached");
+		tell_changed(d);
 		return;
 	}
 	uint64_t seconds = dblink_down_for(s);
 	d->up = true;
-	notice_tell("STATUS=The database can be reached again");
+	tell_changed(d);
 	audit_outage(s, seconds);
 	beats_flush(s->beats);
 	outlet_wake(s);
@@ -190,4 +197,10 @@ void dblink_listen(struct server *s, db_listener heard, void *userdata)
 {
 	s->dblink->heard = heard;
 	s->dblink->userdata = userdata;
+}
+
+void dblink_watch(struct server *s, void (*changed)(void *userdata), void *userdata)
+{
+	s->dblink->changed = changed;
+	s->dblink->changed_userdata = userdata;
 }

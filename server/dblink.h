@@ -28,4 +28,7 @@ uint64_t dblink_down_for(const struct server *s);
  * missed. One listener at most. */
 void dblink_listen(struct server *s, db_listener heard, void *userdata);
 
+/* changed is called when dblink_up() has changed. */
+void dblink_watch(struct server *s, void (*changed)(void *userdata), void *userdata);
+
 #endif

@@ -196,13 +196,19 @@ static void tell_status(struct running *r)
 {
 	char status[sizeof(r->status)];
 
-	snprintf(status, sizeof(status), "STATUS=%zu machine%s connected",
+	snprintf(status, sizeof(status), "STATUS=%zu machine%s connected%s",
 		channels_count(r->server->channels),
-		channels_count(r->server->channels) == 1 ? "" : "s");
+		channels_count(r->server->channels) == 1 ? "" : "s",
+		dblink_up(r->server) ? "" : "; the database can't be reached");
 	if (strcmp(status, r->status) == 0)
 		return;
 	strcpy(r->status, status);
 	notice_tell(status);
+}
+
+static void on_database(void *userdata)
+{
+	tell_status(userdata);
 }
 
 static int on_status(sd_event_source *source, uint64_t at, void *userdata)
@@ -429,6 +435,7 @@ static int serve(struct running *running)
 	if (r >= 0) {
 		notice_tell("READY=1");
 		tell_status(running);
+		dblink_watch(s, on_database, running);
 		if (s->board == NULL)
 			log_info("muster-server " MUSTER_VERSION " is ready as %s", s->config.name);
 		r = sd_event_loop(s->loop);

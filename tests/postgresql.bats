@@ -52,7 +52,7 @@ teardown()
 	server_stops
 	ends "$second/process" TERM
 	rm -rf "$server" "$second"
-	query 'SELECT 1' >/dev/null 2>&1 || cluster_does start
+	query 'SELECT 1' postgres >/dev/null 2>&1 || cluster_does start
 }
 
 # cluster_does WORD: see tests/cluster; returns when it is done.
@@ -353,14 +353,32 @@ message_is_there()
 	assert_equal "$(uses_spent)" 3
 }
 
-@test "without a database the server doesn't start, and says why" {
+waits_for_it()
+{
+	grep -q 'waiting for the database: ' "$server/log"
+}
+
+@test "a server that starts before its database waits for it, unless it is told to stop" {
 	server_begins
 	server_stops
 	cluster_does stop
+	background "$server/process" "$server/log" "$BUILD/muster-server" --config "$server/muster-server.conf"
+	eventually waits_for_it
+	ends "$server/process" TERM
+	: >"$server/log"
+	background "$server/process" "$server/log" "$BUILD/muster-server" --config "$server/muster-server.conf"
+	eventually waits_for_it
+	cluster_does start
+	eventually reachable
+}
+
+@test "without its database on the server that answers, a server doesn't start, and says why" {
+	server_begins
+	server_stops
+	psql -q -d "$cluster" -c 'DROP DATABASE muster'
 	run -1 in_hub timeout 20 "$BUILD/muster-server" --config "$server/muster-server.conf"
 	assert_output --partial 'cannot use the PostgreSQL database: cannot connect: '
-	cluster_does start
-	server_starts
+	assert_output --partial '"muster" does not exist'
 }
 
 ### What it is told, and what it may do

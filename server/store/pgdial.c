@@ -39,8 +39,11 @@ static int read_password(const char *path, char **ret, char error[static PG_ERRO
 	return **ret ? 0 : fail(error, "the password file is empty", path);
 }
 
+#define WORDS 12
+
 /* What stands before dbname can be said otherwise in the location, what stands after it can't. */
-static PGconn *dial(const char *location, const char *password)
+static void fill(const char *location, const char *password, const char *ret_keys[static WORDS],
+	const char *ret_values[static WORDS])
 {
 	const char *const words[][2] = {
 		{ "connect_timeout", "5" },
@@ -53,14 +56,32 @@ static PGconn *dial(const char *location, const char *password)
 		{ "dbname", location },
 		{ "client_encoding", "UTF8" },
 		{ password ? "password" : NULL, password },
+		{},
 	};
-	const char *keys[COUNT(words) + 1] = {}, *values[COUNT(words) + 1] = {};
+	_Static_assert(COUNT(words) <= WORDS, "no room for the words");
 
 	for (size_t i = 0; i < COUNT(words); i++) {
-		keys[i] = words[i][0];
-		values[i] = words[i][1];
+		ret_keys[i] = words[i][0];
+		ret_values[i] = words[i][1];
 	}
+}
+
+static PGconn *dial(const char *location, const char *password)
+{
+	const char *keys[WORDS], *values[WORDS];
+
+	fill(location, password, keys, values);
 	return PQconnectdbParams(keys, values, 1);
+}
+
+bool pg_absent(const struct pg_setup *setup)
+{
+	const char *keys[WORDS], *values[WORDS];
+	PGPing ping;
+
+	fill(setup->place.location, NULL, keys, values);
+	ping = PQpingParams(keys, values, 1);
+	return ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE;
 }
 
 /* ---- what every connection begins with */

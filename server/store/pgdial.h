@@ -26,6 +26,9 @@ struct pg_setup {
 /* NULL: ret_error says why, in words that may be logged: no password is in them. */
 PGconn *pg_connect(const struct pg_setup *setup, char ret_error[static PG_ERROR_SIZE]) must_use;
 
+/* Nobody answers there, or the database is only just starting: it may be a matter of time. */
+bool pg_absent(const struct pg_setup *setup);
+
 struct pg_dial;
 
 int pg_dial_start(const struct pg_setup *setup, struct pg_dial **ret) must_use; /* copies setup */

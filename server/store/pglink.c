@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,8 @@
 #define NOTICES_MAX  4096
 #define RETRY_MS     200
 #define RETRY_CAP_MS 5000
+#define START_CAP_MS 1000
+#define WAIT_MS      60000u /* for a database that is not there, before the start */
 
 struct pg_notice {
 	struct pg_notice *next;
@@ -225,6 +228,32 @@ static void adopt(struct pglink *l, PGconn *c)
 	backoff_reset(&l->backoff);
 }
 
+/* SIGTERM or SIGINT, which a server has blocked until its loop runs. */
+static bool told_to_stop(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+/* After a power cut the database may need longer than this server to be there. */
+static PGconn *connect_patiently(struct pglink *l, char error[static PG_ERROR_SIZE])
+{
+	uint64_t until = now_usec() + WAIT_MS * 1000;
+	PGconn *c = pg_connect(&l->setup, error);
+	bool told = false;
+
+	while (!c && pg_absent(&l->setup) && now_usec() < until && !told_to_stop()) {
+		if (!told)
+			log_warning("waiting for the database: %s", error);
+		told = true;
+		usleep((useconds_t)backoff_next(&l->backoff) * 1000);
+		c = pg_connect(&l->setup, error);
+	}
+	return c;
+}
+
 int pglink_open(struct pglink *l, const struct db_place *place)
 {
 	char error[PG_ERROR_SIZE];
@@ -235,13 +264,13 @@ int pglink_open(struct pglink *l, const struct db_place *place)
 		.password_file = place->password_file ? strdup(place->password_file) : NULL,
 		.patience = START_MS + 60000,
 		.last = &l->notices,
-		.backoff = { RETRY_MS, RETRY_CAP_MS, 0 },
+		.backoff = { RETRY_MS, START_CAP_MS, 0 },
 	};
 	if (!l->location || (place->password_file && !l->password_file))
 		return -ENOMEM;
 	l->setup.place = (struct db_place){ l->location, l->password_file };
 	l->setup.statement_ms = START_MS;
-	c = pg_connect(&l->setup, error);
+	c = connect_patiently(l, error);
 	if (!c)
 		return log_err(-ENOTCONN, "cannot use the PostgreSQL database: %s", error);
 	adopt(l, c);
@@ -268,6 +297,7 @@ int pglink_attend(struct pglink *l, void (*woken)(void *userdata, bool up), void
 
 	snprintf(text, sizeof(text), "SET statement_timeout = %u", STATEMENT_MS);
 	l->setup.statement_ms = STATEMENT_MS;
+	l->backoff.cap_ms = RETRY_CAP_MS;
 	l->patience = DB_PATIENCE_MS;
 	l->woken = woken;
 	l->userdata = userdata;

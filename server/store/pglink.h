@@ -30,7 +30,8 @@ struct pglink {
 	bool complained;
 };
 
-/* Connects, and waits for that. Failures are logged. l is to be closed in any case. */
+/* Connects, and waits for that; up to a minute for a database where nobody answers. Failures are
+ * logged. l is to be closed in any case. */
 int pglink_open(struct pglink *l, const struct db_place *place) must_use;
 void pglink_close(struct pglink *l);
 
