@@ -144,7 +144,7 @@ void delivery_secret_text(const uint8_t secret[static DELIVERY_SECRET_SIZE],
 		sodium_base64_VARIANT_ORIGINAL);
 }
 
-static int add_header(struct delivery *d, const char *format, ...)
+static printf_like(2) int add_header(struct delivery *d, const char *format, ...)
 {
 	char line[256];
 	struct curl_slist *longer;
