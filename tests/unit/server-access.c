@@ -50,6 +50,7 @@ static const struct {
 	R(POST, "clients/{id}/remove", OPERATOR, CLIENT),
 	R(POST, "clients/{id}/clear-clone", OPERATOR, CLIENT),
 	R(POST, "clients/{id}/reset", OPERATOR, CLIENT),
+	R(POST, "clients/{id}/address", OPERATOR, REFUSED),
 	R(GET, "audit", VIEWER, REFUSED),
 	R(GET, "audit/verify", VIEWER, REFUSED),
 	R(GET, "messages", VIEWER, REFUSED),
