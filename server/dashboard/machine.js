@@ -35,7 +35,9 @@ export function statusBadge(client) {
 		return badge("bad", "two machines");
 	if (client.state !== "enrolled")
 		return badge(...BADGES[client.state] ?? ["idle", client.state]);
-	return client.connected ? badge("good", "connected") : badge("idle", "away");
+	if (client.connected)
+		return badge("good", "connected");
+	return client.mode === "listen" ? badge("info", "listens") : badge("idle", "away");
 }
 
 export function changedIds(changes, topics) {
@@ -145,6 +147,29 @@ export async function editLabels(client) {
 
 	if (done)
 		toast(`${nameOf(client)} has other labels.`);
+	return done === true;
+}
+
+// Where a machine that listens is dialled: its own word, or what is fixed here.
+export async function editAddress(client) {
+	const { own, fixed } = client.listening;
+	const done = await open({
+		title: `Where to dial ${nameOf(client)}`,
+		content: (close) => form({
+			fields: [text("address", "Address and port", {
+				optional: true, value: fixed ?? "", placeholder: own ?? "192.0.2.1:8444", spellcheck: "false", autocapitalize: "none",
+				hint: "Empty: where its own connections come from, and the port that it named.",
+			})],
+			submit: "Save address", cancel: () => close(false),
+			send: async ({ address }) => {
+				await post(path`/clients/${client.id}/address`, { address: address || null });
+				close(true);
+			},
+		}),
+	});
+
+	if (done)
+		toast(`${nameOf(client)} is dialled there from now on.`);
 	return done === true;
 }
 

@@ -6,7 +6,7 @@ import { fill, h } from "./dom.js";
 import { icon } from "./icons.js";
 import { badge, button, card, empty, facts, header, labels, linkButton, menu } from "./ui.js";
 import { can } from "./session.js";
-import { ACTS, act, actButton, changedIds, editLabels, nameOf, part, statusBadge } from "./machine.js";
+import { ACTS, act, actButton, changedIds, editAddress, editLabels, nameOf, part, statusBadge } from "./machine.js";
 import { outcomeBadge, refusal, revisions } from "./outcome.js";
 import { duration, when } from "./time.js";
 import { failure } from "./ui.js";
@@ -23,6 +23,8 @@ function about(c) {
 		["Agent", c.version],
 		["Up for", c.uptime === null ? null : duration(c.uptime)],
 		["Heard of", when(c.last_hello, { none: "never" })],
+		["Dialled at", c.listening && (c.listening.fixed ?? c.listening.own)],
+		["Next dial", c.listening?.next && when(c.listening.next)],
 		["Enrolled", when(c.enrolled)],
 		["By token", h("a", { href: path`/tokens/${c.token}` }, h("code", c.token))],
 		["Replaces", c.replaces && h("a", { href: path`/machines/${c.replaces}` }, h("code", c.replaces.slice(0, 12)))],
@@ -84,7 +86,9 @@ function matters(c, again) {
 	const reset = c.reset?.state === "wanted" && notice("info", h("p", h("strong", "Its agent is to restart "), c.connected ? "now." : "when it comes back."));
 	const refused = c.reset?.state === "refused" && notice("bad", h("p", h("strong", "It did not restart its agent: "), c.reset.text ?? c.reset.reason));
 
-	return [c.clone && alarm(c, again), told?.(), reset, refused];
+	const unreached = c.listening?.error && notice("warn", h("p", h("strong", "It could not be dialled: "), c.listening.error));
+
+	return [c.clone && alarm(c, again), unreached, told?.(), reset, refused];
 }
 
 // ---- what it has
@@ -103,7 +107,8 @@ function configsPart(c) {
 const WORDS = {
 	"client.enrol": "Enrolled", "client.approve": "Approved", "client.refuse": "Refused", "client.suspend": "Suspended",
 	"client.resume": "Resumed", "client.revoke": "Revoked", "client.leave": "Left", "client.label": "Other labels",
-	"client.reset": "Agent to be restarted", "client.clone": "Two machines with its identity", "client.clear-clone": "Alarm cleared", "client.replace": "Replaced", "client.return": "Is back",
+	"client.reset": "Agent to be restarted", "client.clone": "Two machines with its identity", "client.clear-clone": "Alarm cleared",
+	"client.address": "Address to dial", "client.restart": "Agent restarted", "client.reset-refused": "Agent not restarted", "client.split": "Two machines after all", "client.replace": "Replaced", "client.return": "Is back",
 };
 
 function eventRow(e, id) {
@@ -157,6 +162,7 @@ function actions(c, again) {
 	return [...first.map((which) => actButton(c, which, again)),
 		menu(`More for ${nameOf(c)}`, [
 			c.state === "enrolled" && ["Push a configuration to it", () => go(`/configurations/new?client=${c.id}`), { icon: "configurations" }],
+			c.listening && ["Where to dial it …", async () => await editAddress(c) && again(), { icon: "external" }],
 			...rest.map((which) => [ACTS[which].button, async () => await act(c, which) && again(which),
 				{ danger: ACTS[which].kind === "danger", icon: ACTS[which].icon }]),
 		], { kind: "button", content: [h("span", first.length > 0 ? "More" : "Acts"), icon("down")] })];
@@ -172,7 +178,7 @@ export async function page(view) {
 		part(nodes.matters, (c) => matters(c, again)), part(nodes.about, about), part(nodes.labels, (c) => labelsPart(c, again)),
 		part(nodes.identity, identity), part(nodes.configs, configsPart)];
 	// What each of them shows of it: the others stay as they are.
-	const seen = [(c) => [c.state, c.connected, c.clone], (c) => [c.state, c.hostname], (c) => [c.state, c.reason, c.since, c.reset, c.connected, c.clone, c.clone_machines], null,
+	const seen = [(c) => [c.state, c.connected, c.clone], (c) => [c.state, c.hostname, c.listening?.fixed], (c) => [c.state, c.reason, c.since, c.reset, c.connected, c.clone, c.clone_machines, c.listening?.error], null,
 		(c) => [c.labels, c.state, c.hostname], (c) => [c.id, c.key, c.boot_id], (c) => c.configs];
 	const fillIn = (c) => parts.forEach((p, i) => p(c, seen[i] ? seen[i](c) : c));
 	const showMessages = part(nodes.messages, (list) => messagesPart(list, id));
