@@ -2,6 +2,7 @@
 #include "carrier.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -221,7 +222,7 @@ static int answered(struct carrier *c)
 		c->last |= c->stream;
 		c->stream = false;
 	}
-	if (!q->keep_alive)
+	if (!q->keep_alive && !c->stream) /* a stream ends when its owner says so */
 		c->last = true;
 	api_call_end(&c->call);
 	http_parser_next(c->parser);
@@ -517,6 +518,13 @@ static void carrier_new(struct door *d, int fd, const struct sockaddr_storage *p
 	d->count++;
 }
 
+static bool is_waiting(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
 /* The connection that has been idle among the longest goes, for one that may have something to say.
  */
 static bool make_room(struct door *d)
@@ -525,6 +533,8 @@ static bool make_room(struct door *d)
 
 	if (d->count < d->limit)
 		return true;
+	if (!is_waiting(d->fd))
+		return false;
 	for (struct carrier *c = d->carriers; c; c = c->next)
 		if (c->state == CARRIER_IDLE)
 			oldest = c;
