@@ -16,6 +16,7 @@ setup_file()
 	"$BATS_TEST_DIRNAME/browser/install.sh" "$BUILD"
 	machine_boot web bookworm-curl
 	administrators
+	musterctl config push motd "$BATS_TEST_DIRNAME/browser.bats" --to role=nobody
 }
 
 setup()
@@ -54,6 +55,15 @@ browser()
 
 @test "a token made in the browser enrols a real machine by the copied script, and it appears without reloading" {
 	browser enrol
+}
+
+@test "a configuration is pushed, taken and refused, the machine revoked, and all of it is seen as it happens" {
+	if [[ -z $(client_of web 2>/dev/null) ]]; then
+		token_for role=web
+		script_to web --token "$token"
+		enrols web
+	fi
+	browser rollout
 }
 
 @test "everything can be done by the keyboard" {

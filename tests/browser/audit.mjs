@@ -21,7 +21,7 @@ function inPage() {
 		node.caption?.textContent.trim() ||
 		(["BUTTON", "A"].includes(node.tagName) ? node.textContent.trim() : "");
 	for (const node of document.querySelectorAll("a[href], button, input, select, textarea, [role=button], dialog[open], table, nav, [role=region]"))
-		if (node.getClientRects().length > 0 && !nameOf(node))
+		if (node.getClientRects().length > 0 && !node.closest("[aria-hidden=true]") && !nameOf(node))
 			tell(node, "has no name");
 	const ids = [...document.querySelectorAll("[id]")].map((n) => n.id);
 	ids.filter((id, i) => ids.indexOf(id) !== i).forEach((id) => faults.push(`the id ${id} is there twice`));
