@@ -16,7 +16,7 @@ export default async function test(browser) {
 
 	// A page's address leads to the login first, and a stranger's mistake is told of without saying which.
 	visit.allow(401);
-	await visit.page.goto(`${url}/tokens?state=all`);
+	await visit.page.goto(`${url}/tokens?state=all`, { waitUntil: "commit" });
 	await visit.page.waitForURL("**/login?to=%2Ftokens%3Fstate%3Dall");
 	await visit.settled();
 	await refused(visit, "dorothea", "wrong", "Name or password is wrong.");
