@@ -358,7 +358,7 @@ int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **r
 		return log_err(-ENOMEM, "cannot start");
 	a->event = sd_event_ref(event);
 	a->paths = paths;
-	r = setup_load(paths->config, paths->state, &s);
+	r = setup_load(paths->config, paths->state, true, &s);
 	if (r == 0) {
 		use_setup(a, s);
 		r = prepare_loop(a);
@@ -403,7 +403,7 @@ void agent_reload(struct agent *a)
 {
 	struct setup *s;
 
-	if (setup_load(a->paths->config, a->paths->state, &s) < 0) {
+	if (setup_load(a->paths->config, a->paths->state, false, &s) < 0) {
 		log_say(LOG_ERR, "going on with the configuration and keys of before");
 		return;
 	}

@@ -5,6 +5,7 @@
 
 #include "agent/ending.h"
 #include "agent/log.h"
+#include "agent/rekey.h"
 
 #define PATH_SIZE 256
 
@@ -42,7 +43,19 @@ static int load_keys(struct setup *s, const char *folder)
 	return 0;
 }
 
-int setup_load(const char *config_path, const char *state_folder, struct setup **ret)
+/* Not on a reload: then the former client's messages are in use. */
+static int take_new_keys(const struct setup *s, const char *state_folder, bool start)
+{
+	if (!rekey_is_due(state_folder, s->config.client_id))
+		return 0;
+	if (!start)
+		return log_err(-EBUSY, "cannot take the new keys before the next start");
+	log_say(LOG_NOTICE, "this machine has become another client: taking its new keys");
+	int r = rekey_finish(state_folder);
+	return r < 0 ? log_err(r, "cannot take the new keys in '%s'", state_folder) : 0;
+}
+
+int setup_load(const char *config_path, const char *state_folder, bool start, struct setup **ret)
 {
 	struct setup *s = calloc(1, sizeof *s);
 	char why[CONFIG_WHY_SIZE];
@@ -54,6 +67,8 @@ int setup_load(const char *config_path, const char *state_folder, struct setup *
 	if (r < 0)
 		log_say(LOG_ERR, "%s", why);
 	else
+		r = take_new_keys(s, state_folder, start);
+	if (r == 0)
 		r = load_keys(s, state_folder);
 	if (r < 0) {
 		setup_free(s);

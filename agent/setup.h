@@ -12,9 +12,11 @@ struct setup {
 	struct tlskey tls;         /* STATE/tls.pem */
 };
 
-/* Reads all of it; what is wrong has been logged. -EKEYREVOKED: there are no keys any more, the
+/* start: of the agent, when new keys that --rekey has left are taken into use; at another time they
+ * are an error. Reads all of it; what is wrong has been logged. -EKEYREVOKED: there are no keys any more, the
  * server has ended the enrolment; other negative errno. */
-int setup_load(const char *config_path, const char *state_folder, struct setup **ret) must_use;
+int setup_load(const char *config_path, const char *state_folder, bool start, struct setup **ret)
+	must_use;
 struct setup *setup_free(struct setup *s); /* wipes; takes NULL, returns NULL */
 
 #endif

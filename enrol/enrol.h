@@ -78,6 +78,14 @@ int step_fetch(struct enrol *e);
 int step_enrol(struct enrol *e);
 int step_install(struct enrol *e);
 int step_start(struct enrol *e);
+/* rekey.c: what is done in place of three of them. */
+int step_rekey_preflight(struct enrol *e);
+int step_rekey_install(struct enrol *e);
+int step_rekey_start(struct enrol *e);
+/* The keys that were prepared, and not taken. */
+int rekey_wipe_next(void);
+/* install.c: what the machine has enrolled as, into the agent's folder. */
+int install_client_file(const struct enrol *e, const char *name, const char *id) must_use;
 /* connect.c: gives the use of the token back. */
 void undo_enrol(struct enrol *e);
 

@@ -86,7 +86,7 @@ static int write_socket(const struct enrol *e)
 	return r;
 }
 
-static int write_client(const struct enrol *e, const char *id)
+int install_client_file(const struct enrol *e, const char *name, const char *id)
 {
 	char labels[LABELS_TEXT_SIZE];
 	struct buffer text = {};
@@ -96,7 +96,7 @@ static int write_client(const struct enrol *e, const char *id)
 	r = buffer_printf(&text, "client=%s\nenrolled=%" PRIu64 "\nserver=%s\nlabels=%s\n", id,
 		e->answer.time, e->options.server, labels);
 	if (r == 0)
-		r = place_write_in(STATE_FOLDER, CLIENT_NAME, text.data, text.len, 0600);
+		r = place_write_in(STATE_FOLDER, name, text.data, text.len, 0600);
 	buffer_clear(&text);
 	return r;
 }
@@ -230,7 +230,8 @@ static int make_files(struct enrol *e, const char *id)
 	if (code == 0)
 		code = made(e, STATE_FOLDER "/" TLS_NAME, copy_key(TLS_NAME));
 	if (code == 0)
-		code = made(e, STATE_FOLDER "/" CLIENT_NAME, write_client(e, id));
+		code = made(
+			e, STATE_FOLDER "/" CLIENT_NAME, install_client_file(e, CLIENT_NAME, id));
 	if (code == 0)
 		code = made(e, STATE_LINK, place_symlink(STATE_LINK, STATE_TARGET));
 	if (code == 0)

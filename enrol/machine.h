@@ -19,6 +19,14 @@ struct machine_conf {
 /* -ENOENT: this machine isn't enrolled; -EBADMSG: there is such a file, but not muster-enrol's. */
 int machine_conf_read(struct machine_conf *ret) must_use;
 
+/* 0, or reported and the exit code: is this a system that muster-enrol works on? */
+int machine_check_system(struct enrol *e) must_use;
+
+/* The same: locks; with make, also where no earlier run has left a folder. */
+int machine_hold(struct enrol *e, bool make) must_use;
+
+bool machine_parse_id(const char *text, uint8_t ret[static CLIENT_ID_SIZE]) must_use;
+
 /* 0, or reported and the exit code. More than size bytes must be free for programs. */
 int machine_check_space(struct enrol *e, uint64_t size) must_use;
 

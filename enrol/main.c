@@ -125,6 +125,7 @@ int main(int argc, char **argv)
 		return run_status(&e);
 	case MODE_ENROL:
 	case MODE_UNINSTALL:
+	case MODE_REKEY:
 		break;
 	}
 	catch_signals();

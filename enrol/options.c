@@ -24,6 +24,7 @@ enum {
 	OPTION_STATUS,
 	OPTION_UNINSTALL,
 	OPTION_PURGE,
+	OPTION_REKEY,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_END
@@ -43,6 +44,7 @@ static const struct option table[] = {
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "status", no_argument, NULL, OPTION_STATUS },
 	{ "uninstall", no_argument, NULL, OPTION_UNINSTALL },
+	{ "rekey", no_argument, NULL, OPTION_REKEY },
 	{ "purge", no_argument, NULL, OPTION_PURGE },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -95,7 +97,8 @@ static int add_pins(struct options *o, const char *text, const struct complaint 
 static int take_mode(struct options *o, enum mode mode, const struct complaint *c)
 {
 	if (o->mode != MODE_ENROL)
-		return complain(c, "only one of --status, --uninstall, --version and --help");
+		return complain(
+			c, "only one of --status, --uninstall, --rekey, --version and --help");
 	o->mode = mode;
 	return 0;
 }
@@ -167,6 +170,8 @@ static int take(struct options *o, int which, const char *value, const struct co
 		return take_mode(o, MODE_STATUS, c);
 	case OPTION_UNINSTALL:
 		return take_mode(o, MODE_UNINSTALL, c);
+	case OPTION_REKEY:
+		return take_mode(o, MODE_REKEY, c);
 	case OPTION_VERSION:
 		return take_mode(o, MODE_VERSION, c);
 	case OPTION_HELP:
@@ -203,6 +208,10 @@ static int check_together(const struct options *o, const struct complaint *c)
 		return complain(c, "--dry-run goes with an enrolment only");
 	if (o->listen && o->mode != MODE_ENROL)
 		return complain(c, "--listen goes with an enrolment only");
+	if (o->mode == MODE_REKEY && (o->server || o->pin_count > 0 || o->server_key_text ||
+					     o->release_key_text || o->proxy || o->min_serial > 0))
+		return complain(c, "--rekey keeps to the server that this machine has: --server "
+				   "and what belongs to it don't go with it");
 	return o->mode == MODE_ENROL ? check_enrol(o, c) : 0;
 }
 
@@ -254,6 +263,7 @@ void options_help(FILE *out)
 	      "KEY\n"
 	      "                    [--min-serial N] [--proxy URL] [--token-file FILE]\n"
 	      "                    [--listen[=PORT]] [--dry-run] [--json] [--quiet]\n"
+	      "       muster-enrol --rekey [--token-file FILE] [--json] [--quiet]\n"
 	      "       muster-enrol --status [--json]\n"
 	      "       muster-enrol --uninstall [--purge] [--json] [--quiet]\n"
 	      "\n"

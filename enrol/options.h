@@ -9,7 +9,7 @@
 #include "lib/minisign.h"
 #include "lib/pin.h"
 
-enum mode { MODE_ENROL, MODE_STATUS, MODE_UNINSTALL, MODE_VERSION, MODE_HELP };
+enum mode { MODE_ENROL, MODE_STATUS, MODE_UNINSTALL, MODE_REKEY, MODE_VERSION, MODE_HELP };
 
 #define LISTEN_PORT    8444 /* unless one is named */
 #define PINS_TEXT_SIZE (PINS_MAX * PIN_TEXT_SIZE)

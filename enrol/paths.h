@@ -34,9 +34,13 @@
 #define IDENTITY_NAME  "identity.key"
 #define TLS_NAME       "tls.pem"
 #define CLIENT_NAME    "client"
-#define RESET_NAME     "reset"     /* the last restart that the server has asked for */
-#define LISTENING_NAME "listening" /* what the server knows of the port */
-#define REVOKED_NAME   "revoked"   /* why the agent has wiped the keys */
+/* What --rekey has prepared, until the agent takes it into use. */
+#define NEXT_IDENTITY_NAME IDENTITY_NAME ".next"
+#define NEXT_TLS_NAME      TLS_NAME ".next"
+#define NEXT_CLIENT_NAME   CLIENT_NAME ".next"
+#define RESET_NAME         "reset"     /* the last restart that the server has asked for */
+#define LISTENING_NAME     "listening" /* what the server knows of the port */
+#define REVOKED_NAME       "revoked"   /* why the agent has wiped the keys */
 
 #define STATUS_PARENT "/run"
 #define STATUS_FOLDER "/run/muster-agent"

@@ -104,7 +104,7 @@ int machine_make_folder(struct journal *j, const char *step, const char *path)
 
 /* ---- what is here already */
 
-static int check_system(struct enrol *e)
+int machine_check_system(struct enrol *e)
 {
 	struct utsname name;
 
@@ -204,7 +204,7 @@ static bool is_same_server(const struct enrol *e)
 	return is_same_key(e) && strncmp(sent, e->options.server, len) == 0 && sent[len] == ' ';
 }
 
-static bool parse_id(const char *text, uint8_t ret[static CLIENT_ID_SIZE])
+bool machine_parse_id(const char *text, uint8_t ret[static CLIENT_ID_SIZE])
 {
 	for (size_t i = 0; i < CLIENT_ID_SIZE; i++)
 		if (sscanf(text + 2 * i, "%2hhx", &ret[i]) != 1)
@@ -220,7 +220,7 @@ static bool can_resume(struct enrol *e)
 
 	if (!ready || !*ready || !id || strlen(id) != CLIENT_ID_TEXT_SIZE - 1 || !is_same_server(e))
 		return false;
-	if (!parse_id(id, e->answer.client_id) || keys_prepare(e) < 0 || !e->inherited)
+	if (!machine_parse_id(id, e->answer.client_id) || keys_prepare(e) < 0 || !e->inherited)
 		return false;
 	if (strcmp(ready, JOURNAL_NO_LABELS) != 0 && labels_split(ready, &e->answer.labels) < 0)
 		return false;
@@ -251,7 +251,7 @@ static int recover(struct enrol *e)
 }
 
 /* Locks; with make, also where no earlier run has left a folder. */
-static int hold(struct enrol *e, bool make)
+int machine_hold(struct enrol *e, bool make)
 {
 	int r = journal_is_held(&e->journal) ? 0 : journal_open(&e->journal, make);
 
@@ -265,7 +265,7 @@ static int hold(struct enrol *e, bool make)
 
 static int preflight_dry(struct enrol *e)
 {
-	int code = hold(e, false);
+	int code = machine_hold(e, false);
 	bool left = journal_is_held(&e->journal) && e->journal.count > 0;
 
 	journal_close(&e->journal);
@@ -279,7 +279,7 @@ static int preflight_dry(struct enrol *e)
 
 static int preflight_real(struct enrol *e)
 {
-	int code = hold(e, false);
+	int code = machine_hold(e, false);
 
 	if (code == 0 && e->journal.count > 0)
 		code = recover(e);
@@ -289,7 +289,7 @@ static int preflight_real(struct enrol *e)
 	if (code == 0)
 		code = machine_check_space(e, PROGRAM_SPACE / 2);
 	if (code == 0)
-		code = hold(e, true);
+		code = machine_hold(e, true);
 	/* Another run may have ended between the look and the lock. */
 	return code != 0 ? code : check_here(e);
 }
@@ -297,7 +297,7 @@ static int preflight_real(struct enrol *e)
 int step_preflight(struct enrol *e)
 {
 	struct facts facts;
-	int code = check_system(e);
+	int code = machine_check_system(e);
 
 	if (code == 0)
 		code = e->options.dry_run ? preflight_dry(e) : preflight_real(e);

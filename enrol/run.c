@@ -28,6 +28,16 @@ static const struct step steps[] = {
 	{ "start", step_start, NULL, false, true },
 };
 
+/* Of --rekey, by the same names. Once installed nothing is undone. */
+static const struct step rekey_steps[COUNT(steps)] = {
+	{ "preflight", step_rekey_preflight, NULL, true, true },
+	{ "connect", step_connect, NULL, true, false },
+	{ "token", step_token, NULL, true, false },
+	{ "enrol", step_enrol, undo_enrol, false, false },
+	{ "install", step_rekey_install, NULL, false, false },
+	{ "start", step_rekey_start, NULL, false, true },
+};
+
 void client_text(const uint8_t id[static CLIENT_ID_SIZE], char ret[static CLIENT_ID_TEXT_SIZE])
 {
 	for (size_t i = 0; i < CLIENT_ID_SIZE; i++)
@@ -134,12 +144,12 @@ static bool is_wanted(const struct enrol *e, const struct step *s)
 }
 
 /* The token is asked for after the first step: a machine that can't be enrolled needs none. */
-static int do_step(struct enrol *e, size_t i)
+static int do_step(struct enrol *e, const struct step *all, size_t i)
 {
 	int code;
 
-	report_begin(&e->report, steps[i].name);
-	code = steps[i].act(e);
+	report_begin(&e->report, all[i].name);
+	code = all[i].act(e);
 	if (code == 0 && i == 0 && !e->resumed) {
 		e->report.step = "token";
 		code = token_read(e);
@@ -151,11 +161,12 @@ static int do_step(struct enrol *e, size_t i)
 
 static int do_steps(struct enrol *e)
 {
+	const struct step *all = e->options.mode == MODE_REKEY ? rekey_steps : steps;
 	int code = 0;
 
 	for (size_t i = 0; i < COUNT(steps) && code == 0; i++)
-		if (is_wanted(e, &steps[i]))
-			code = do_step(e, i);
+		if (all[i].name && is_wanted(e, &all[i]))
+			code = do_step(e, all, i);
 	return code;
 }
 
@@ -184,9 +195,10 @@ static void tell_end(struct enrol *e, int code)
 		report_result(&e->report, "already-enrolled", code, NULL, NULL);
 	else
 		report_result(&e->report,
-			code != 0            ? "failed"
-			: e->options.dry_run ? "dry-run"
-					     : "enrolled",
+			code != 0                       ? "failed"
+			: e->options.dry_run            ? "dry-run"
+			: e->options.mode == MODE_REKEY ? "rekeyed"
+							: "enrolled",
 			code, done ? id : NULL, done ? &e->answer.labels : NULL);
 }
 
@@ -198,7 +210,7 @@ int run_enrolment(struct enrol *e)
 		tell_plan(e);
 	else if (code == 0)
 		commit(e);
-	else
+	else if (e->options.mode != MODE_REKEY || !e->resumed)
 		undo_all(e);
 	contact_close(&e->contact);
 	e->token = secret_free(e->token);

@@ -118,7 +118,7 @@ static void remove_dropins(struct enrol *e, int *failure)
 static void remove_state(struct enrol *e, int *failure)
 {
 	static const char *const names[] = { IDENTITY_NAME, TLS_NAME, CLIENT_NAME, RESET_NAME,
-		LISTENING_NAME, REVOKED_NAME };
+		LISTENING_NAME, REVOKED_NAME, NEXT_IDENTITY_NAME, NEXT_TLS_NAME, NEXT_CLIENT_NAME };
 	struct stat st;
 	int r;
 

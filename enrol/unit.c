@@ -50,6 +50,14 @@ int unit_start(
 	return systemctl(arguments, cancel, ret_said, UNIT_SAID_SIZE);
 }
 
+int unit_restart(const char *unit, char ret_said[static UNIT_SAID_SIZE])
+{
+	const char *const arguments[] = { "--no-ask-password", "--no-block", "restart", unit,
+		NULL };
+
+	return systemctl(arguments, NULL, ret_said, UNIT_SAID_SIZE);
+}
+
 int unit_reload(const char *unit)
 {
 	const char *const arguments[] = { "daemon-reload", NULL };

@@ -17,6 +17,9 @@ bool unit_systemd_runs(void);
 int unit_start(const char *unit, const volatile sig_atomic_t *cancel,
 	char ret_said[static UNIT_SAID_SIZE]) must_use;
 
+/* Restarts it, without waiting for its end: systemd does both halves, whatever becomes of the caller. */
+int unit_restart(const char *unit, char ret_said[static UNIT_SAID_SIZE]) must_use;
+
 /* Stop and disable; forget that it failed. 0 also if there is no such unit. */
 int unit_stop(const char *unit) must_use;
 /* daemon-reload. The argument is of no meaning. */

@@ -287,6 +287,127 @@ peer() # NAME COMMAND…
 	musterctl client remove "$id"
 }
 
+### New keys
+
+rekeys() # OPTION…
+{
+	on db "${under[@]}" /usr/local/sbin/muster-enrol --rekey "$@" <<<"$token"
+}
+
+@test "a copy gets an identity of its own by one command; the original notices nothing" {
+	local id new pid
+
+	id=$(client_of web)
+	a_copy
+	in_time fact_is "$id" .clone.sign went-back
+	pid=$(on web systemctl show -p MainPID --value muster-agent)
+	token_for role=copy
+	run -0 rekeys
+	assert_line --partial "gets new keys"
+	assert_line --partial "first report was acknowledged"
+	new=$(client_of db)
+	[[ $new != "$id" ]]
+	assert_equal "$(fact "$new" .cloned_from)" "$id"
+	assert_equal "$(fact "$new" '.labels | join(" ")')" role=copy
+	assert_equal "$(fact "$new" '.connected, .hostname' | xargs)" "true db"
+	audited client.split "$id" server
+	run -0 musterctl client show "$new"
+	assert_line --regexp "^Cloned from +$id"
+	musterctl client clear-clone "$id"
+	in_time fact_is "$id" '.connected and .hostname == "web" and .boot_id != null' true
+	assert_equal "$(fact "$id" .clone)" null
+	assert_equal "$(client_of web)" "$id"
+	assert_equal "$(on web systemctl show -p MainPID --value muster-agent)" "$pid"
+	on db muster-agent send "from the copy"
+	eventually from_the_copy "$new"
+	echo here >"$MACHINES_RUN/motd"
+	musterctl config push motd "$MACHINES_RUN/motd" --to role=copy --wait
+	musterctl config remove motd --wait
+	run on db ls /var/lib/private/muster-agent
+	refute_output --partial next
+	refute on db test -e /var/lib/muster-enrol
+}
+
+from_the_copy()
+{
+	[[ $(musterctl message list --client "$1" --json | jq -r '.messages[].text') == "from the copy" ]]
+}
+
+@test "what can't be rekeyed stays as it is" {
+	local id before
+
+	id=$(client_of db)
+	before=$(on db sh -c 'cat /etc/muster/muster-agent.conf; cd /var/lib/private/muster-agent; md5sum identity.key tls.pem client')
+	same()
+	{
+		assert_equal "$(on db sh -c 'cat /etc/muster/muster-agent.conf; cd /var/lib/private/muster-agent; md5sum identity.key tls.pem client')" "$before"
+		assert_equal "$(on db systemctl is-active muster-agent)" active
+	}
+	token=0123456789abcdef
+	run -8 rekeys
+	same
+	token=
+	run -8 rekeys
+	token_for role=copy
+	run -2 rekeys --server hub:8443
+	run -2 rekeys --dry-run
+	run -2 rekeys --uninstall
+	server_stops
+	run -6 rekeys
+	server_starts
+	same
+	assert_equal "$(uses_spent)" 0
+	in_time fact_is "$id" .connected true
+	assert_equal "$(client_of db)" "$id"
+	program_to web
+	token_for role=copy
+	run -16 on db sh -c 'mv /etc/muster/muster-agent.conf /root; /usr/local/sbin/muster-enrol --rekey' <<<"$token"
+	on db mv /root/muster-agent.conf /etc/muster/muster-agent.conf
+	same
+}
+
+works_as() # CLIENT…: the machine is connected as one of them
+{
+	local id
+
+	for id; do
+		! fact_is "$id" '.connected and .hostname == "db"' true || return 0
+	done
+	return 1
+}
+
+@test "killed anywhere it leaves a machine that works, and the next run ends well" {
+	local old new n before
+
+	faults_to db
+	for n in 1 4 7 10 13; do
+		old=$(client_of db)
+		token_for role=copy --uses 2
+		with_faults "fsync,fdatasync:signal=KILL:when=$n"
+		run rekeys
+		without_faults
+		before=$(client_of db)
+		on db systemctl restart muster-agent
+		in_time works_as "$before"
+		run -0 rekeys
+		assert_line --partial "first report was acknowledged"
+		new=$(client_of db)
+		[[ $new != "$old" ]]
+		in_time works_as "$new"
+		# One that had come to its end before is no first half of the second.
+		[[ $before != "$old" ]] || assert_equal "$(uses_spent)" 1
+	done
+	old=$(client_of db)
+	token_for role=copy --uses 2
+	with_faults 'rename,renameat,renameat2:signal=KILL:when=1'
+	run rekeys
+	without_faults
+	on db systemctl restart muster-agent
+	in_time works_as "$(client_of db)"
+	run -0 rekeys
+	[[ $(client_of db) != "$old" ]]
+}
+
 ### Ephemeral machines
 
 # As if nothing had been heard of the client for so many seconds, by a server that was there.
@@ -301,6 +422,7 @@ silent_for() # ID SECONDS
 
 	token=$(musterctl token create --label role=db --ephemeral 12h 2>/dev/null)
 	program_to db
+	uninstalls db
 	enrols_by_hand db
 	id=$(client_of db)
 	other=$(client_of web)

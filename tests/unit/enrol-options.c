@@ -48,6 +48,8 @@ static void all_options_are_taken(void **state)
 	assert_int_equal(PARSE(BASE, "--listen=65535", "--json"), 0);
 	assert_int_equal(o.listen, 65535);
 	assert_int_equal(PARSE("--status", "--json"), 0);
+	assert_int_equal(PARSE("--rekey", "--token-file", "/root/token", "--json"), 0);
+	assert_int_equal(o.mode, MODE_REKEY);
 	assert_int_equal(PARSE("--uninstall", "--purge"), 0);
 	assert_int_equal(o.mode, MODE_UNINSTALL);
 	assert_int_equal(PARSE("--version"), 0);
@@ -118,6 +120,13 @@ static void what_is_wrong_is_named(void **state)
 		{ { "--status", "--uninstall", NULL }, "--status" },
 		{ { "--status", "--dry-run", NULL }, "--dry-run" },
 		{ { "--status", "--purge", NULL }, "--purge" },
+		{ { "--rekey", "--purge", NULL }, "--purge" },
+		{ { "--rekey", "--dry-run", NULL }, "--dry-run" },
+		{ { "--rekey", "--uninstall", NULL }, "--rekey" },
+		{ { "--rekey", "--rekey", NULL }, "twice" },
+		{ { "--rekey", "--server", "hub:8443", NULL }, "--rekey" },
+		{ { "--rekey", "--proxy", "http://proxy:3128", NULL }, "--rekey" },
+		{ { "--rekey", "--min-serial", "7", NULL }, "--rekey" },
 		{ { BASE, "--purge", NULL }, "--purge" },
 		{ { BASE, "0123456789abcdef", NULL }, "never given as an argument" },
 		{ { "--stat", NULL }, "--stat" },
