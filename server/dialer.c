@@ -375,7 +375,7 @@ static int work(struct server *s)
 static int on_timer(sd_event_source *source, uint64_t at, void *userdata)
 {
 	struct server *s = userdata;
-	int r = work(s);
+	int r = presence_leads(s) ? work(s) : 0;
 
 	(void)source;
 	(void)at;

@@ -13,8 +13,10 @@
 #include "lib/buffer.h"
 #include "lib/text.h"
 #include "log.h"
+#include "outlet.h"
 #include "presence.h"
 #include "server.h"
+#include "webhooks.h"
 
 #define NOTICE_MAX    960 /* bytes of one notice, but for its head */
 #define PENDING_MAX   (64u << 10)
@@ -213,8 +215,13 @@ static void hear_topics(struct mesh *m, uint64_t topics)
 	for (unsigned i = 0; i < CHANGE_TOPICS; i++)
 		if ((topics & (1u << i)) != 0)
 			changes[count++].topic = (enum change_topic)i;
-	if (count > 0)
-		changes_pass_on(m->server, &m->watcher, changes, count);
+	if (count == 0)
+		return;
+	changes_pass_on(m->server, &m->watcher, changes, count);
+	if ((topics & (1u << CHANGE_MESSAGES)) != 0)
+		outlet_wake(m->server);
+	if ((topics & (1u << CHANGE_ACCESS)) != 0)
+		webhooks_changed(m->server);
 }
 
 /* ---- in */

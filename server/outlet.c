@@ -12,6 +12,7 @@
 #include "lib/backoff.h"
 #include "lib/buffer.h"
 #include "log.h"
+#include "presence.h"
 #include "store/messages.h"
 
 #define BATCH_ROWS   1000
@@ -241,6 +242,10 @@ static void begin(struct outlet *o)
 		return;
 	if (store_in_transaction(o->server->store)) {
 		arm(o, 1000);
+		return;
+	}
+	if (!presence_leads(o->server)) {
+		arm(o, PRESENCE_LEAD_USEC);
 		return;
 	}
 	r = gather(o, &b);

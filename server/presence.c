@@ -21,6 +21,7 @@ struct peer {
 	uint64_t id, beat, connected;
 	uint64_t heard; /* milliseconds, monotonic: when the beat was seen to go on */
 	bool here;      /* a worker of the same supervisor */
+	bool first;     /* the first worker of its server */
 };
 
 struct seen {
@@ -101,6 +102,7 @@ static int count_peer(void *userdata, const struct server_record *r)
 	struct census *c = userdata;
 	struct presence *p = c->p;
 	const struct peer *old = find_peer(p, r->id);
+	const char *worker = strrchr(r->place, '#');
 
 	if (r->id > p->newest)
 		p->newest = r->id;
@@ -110,7 +112,8 @@ static int count_peer(void *userdata, const struct server_record *r)
 		.beat = r->beat,
 		.connected = r->connected,
 		.heard = old != NULL && old->beat == r->beat ? old->heard : now_ms(),
-		.here = strncmp(r->place, p->place, p->place_len) == 0 };
+		.here = strncmp(r->place, p->place, p->place_len) == 0,
+		.first = worker != NULL && strcmp(worker, "#0") == 0 };
 	return 0;
 }
 
@@ -337,6 +340,16 @@ size_t presence_count(const struct server *s)
 		if (!p->peers[i].here && lives(p, p->peers[i].id))
 			all += p->peers[i].connected;
 	return all;
+}
+
+bool presence_leads(const struct server *s)
+{
+	struct presence *p = s->presence;
+
+	for (size_t i = 0; p != NULL && i < p->count; i++)
+		if (p->peers[i].first && p->peers[i].id < p->self && lives(p, p->peers[i].id))
+			return false;
+	return true;
 }
 
 /* ---- start and stop */

@@ -47,6 +47,12 @@ bool presence_connected(const struct server *s, const uint8_t id[static CLIENT_I
 bool presence_sight(const struct server *s, const uint8_t id[static CLIENT_ID_SIZE]);
 size_t presence_count(const struct server *s);
 
+/* Of what must be done once, however many servers use the database: is this the process to do it? It
+ * is the one that has been there longest of all first workers (the only one, mostly). When it is
+ * gone the next one is. While that is decided two may think so: what they do must bear it. */
+bool presence_leads(const struct server *s);
+#define PRESENCE_LEAD_USEC 5000000u /* who doesn't asks again after that time */
+
 /* Another process has come or gone: look who there is. */
 void presence_refresh(struct server *s);
 

@@ -9,6 +9,7 @@
 #include "changes.h"
 #include "lib/backoff.h"
 #include "log.h"
+#include "presence.h"
 #include "server.h"
 
 #define SCAN_ROWS    500       /* entries looked at in one step */
@@ -29,6 +30,7 @@ struct hook {
 	sd_event_source *timer;       /* for the next step */
 	struct backoff backoff;
 	bool known; /* still in the table, while it's read again */
+	bool stale; /* another server has sent since: record is as of then */
 };
 
 struct webhooks {
@@ -221,6 +223,22 @@ static void pass_over(struct hook *h, const struct search *f)
 	arm(h, f->rows == SCAN_ROWS ? 0 : LOOK_USEC);
 }
 
+/* 1: this server is the one to send (presence.h), and knows how far the one before it has come. */
+static int is_ours(struct hook *h)
+{
+	struct server *s = h->all->server;
+	int r = presence_leads(s);
+
+	if (r == 0)
+		h->stale = true;
+	if (r == 0 || !h->stale)
+		return r;
+	r = store_webhook_get(s->store, h->record.id, &h->record);
+	h->saved = h->record.position;
+	h->stale = r < 0;
+	return r < 0 ? r : h->record.disabled == 0;
+}
+
 static int on_step(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct hook *h = userdata;
@@ -235,6 +253,11 @@ static int on_step(sd_event_source *source, uint64_t usec, void *userdata)
 		arm(h, AGAIN_USEC);
 		return 0;
 	}
+	if (is_ours(h) <= 0) {
+		arm(h, PRESENCE_LEAD_USEC);
+		return 0;
+	}
+	f.seen = h->record.position;
 	r = store_audit_each(s->store, h->record.position, SCAN_ROWS, look, &f);
 	if (r < 0)
 		arm(h, backoff_next(&h->backoff) * 1000);

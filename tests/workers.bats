@@ -323,6 +323,49 @@ waiting_are()
 	done
 }
 
+# msg SPOOL NUMBER TEXT: the body of a MSG, in hex.
+msg()
+{
+	printf '01%032x%016x%016x0474657374%08x' "$1" "$2" 1790000000 ${#3}
+	printf %s "$3" | od -An -v -tx1 | tr -d ' \n'
+}
+
+@test "messages are stored once, and the outlet has them, whichever workers took them" {
+	configured '[messages]' "OutletFile=$PWD/out"
+	server_starts
+	token_for 16
+	peer all --count 16 --parallel 16 enrol "$token" hello say 1 "$(msg 1 1 one)" answer say 1 "$(msg 1 2 two)" answer \
+		close >/dev/null
+	eventually have_come 32
+	peer all --count 16 --parallel 16 hello say 1 "$(msg 1 2 two)" answer say 1 "$(msg 1 3 three)" answer close >/dev/null
+	eventually have_come 48
+	assert_equal "$(jq -r .text out | sort | uniq -c | tr -s ' ' | paste -sd,)" ' 16 one, 16 three, 16 two'
+	assert_equal "$(api GET '/messages?limit=100' | jq '.messages | length')" 48
+}
+
+have_come()
+{
+	[[ $(sed -n '$=' out 2>/dev/null) == "$1" ]]
+}
+
+### What is counted
+
+@test "metrics are those of all workers together, and go on when one dies" {
+	server_starts
+	token_for 40
+	peer all --count 40 --parallel 8 enrol "$token" close >/dev/null
+	eventually enrolments_are 40
+	kill -KILL "$(worker 2)"
+	eventually workers_are 4
+	eventually enrolments_are 40
+}
+
+enrolments_are()
+{
+	[[ $(curl -q -sS --unix-socket control.sock http://localhost/metrics |
+		sed -n 's/^muster_enrolments_total{result="granted"} //p') == "$1" ]]
+}
+
 ### Deaths
 
 @test "kill -9 of a worker amid 600 enrolments: nothing acknowledged is lost, nothing over-used" {
