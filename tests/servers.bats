@@ -159,12 +159,12 @@ machines_hang()
 
 	shift
 	mkfifo hold
-	exec 8<>hold # for those that wait
+	exec 8<>hold # those that wait do so until this test ends
 	machines=()
 	for at in a b c; do
 		token_for "$n"
 		peer "$at" "on-$at" --count "$n" enrol "$token" close >/dev/null
-		peer "$at" "on-$at" --count "$n" hello "$@" <&8 >"hanging.$at" 2>&1 3>&- 7>&- 8>&- &
+		peer "$at" "on-$at" --count "$n" hello "$@" <hold >"hanging.$at" 2>&1 3>&- 7>&- 8>&- &
 		machines+=($!)
 	done
 	eventually listed_are a $((3 * n))
@@ -342,7 +342,7 @@ have_come()
 	kill "${machines[1]}" 2>/dev/null || true
 	eventually listed_are a 6
 	eventually listed_are c 6
-	peer c on-b --count 3 hello wait <&8 >again 2>&1 3>&- 7>&- 8>&- &
+	peer c on-b --count 3 hello wait <hold >again 2>&1 3>&- 7>&- 8>&- &
 	machines[1]=$!
 	eventually listed_are a 9
 	assert_equal "$(api a GET '/clients/count?connected=yes' | jq .count)" 9
