@@ -484,6 +484,41 @@ cpu_ticks()
 	run -0 peer a hello
 }
 
+# taken SEQUENCE NAME REVISION CONTENT: the body of an ACK in hex that says so of a configuration.
+taken()
+{
+	printf '01%016x%016x%08x%016x%016x01%02x' "$1" 0 0 1795305600 "$3" "${#2}"
+	printf '%s' "$2" | od -An -v -tx1 | tr -d ' \n'
+	printf '%s' "$4" | sha256sum | cut -c 1-64 | tr -d '\n'
+}
+
+@test "a machine can't have taken what it was not sent, or something else instead" {
+	server_starts
+	token_for 5
+	peer a enrol "$token" hello >/dev/null
+	local client answer
+	client=$(api GET /clients | jq -r '.clients[0].id')
+	push() { api POST /configs "{\"name\":\"$1\",\"selector\":\"$2\",\"content\":\"$(printf '%s' "$3" | base64)\"}" >/dev/null; }
+	push others role=other secret
+	# Nothing is under way; what is meant for others doesn't become its own by being named.
+	for answer in "$(taken 1 others 1 secret)" "$(taken 2 others 1 secret)" "$(taken 0 others 1 secret)"; do
+		run -1 peer a connect-enrolled hello say 150 "$answer" answer
+		assert_line --partial 'op=NACK sequence=2 code=1 '
+	done
+	# CONFIG is the second thing that the server says; each answer but the last is wrong in one field.
+	push own '*' right
+	for answer in "$(taken 1 own 1 right)" "$(taken 3 own 1 right)" "$(taken 2 others 1 secret)" "$(taken 2 own 2 right)" \
+		"$(taken 2 own 1 wrong)" "$(taken 2 own 1 right | sed 's/\(.\{74\}\)01/\102/')"; do
+		run -1 peer a connect-enrolled hello answer say 150 "$answer" answer
+		assert_line --partial 'op=CONFIG sequence=2 name=own revision=1'
+		assert_line --partial 'op=NACK sequence=2 code=1 '
+	done
+	assert_equal "$(api GET /receipts | jq '.receipts | length')" 0
+	assert_equal "$(api GET "/configs/own/status" | jq -r '.clients[0].has')" null
+	run -0 peer a connect-enrolled hello answer say 150 "$(taken 2 own 1 right)" hello
+	assert_equal "$(api GET /receipts | jq -r '.receipts[] | .client, .name' | xargs)" "$client own"
+}
+
 # msg SPOOL NUMBER TEXT: the body of a MSG in hex.
 msg()
 {

@@ -50,6 +50,7 @@ int tell_answer(const struct message *m)
 		struct enrolled enrolled;
 		struct ack ack;
 		struct nack nack;
+		struct config_order order;
 		struct state_notice state;
 		struct reset_order reset;
 	} b;
@@ -91,6 +92,12 @@ int tell_answer(const struct message *m)
 		must(reset_order_decode(m->body, m->len, &b.reset), "RESET");
 		tell("op=RESET sequence=%llu number=%llu", (unsigned long long)m->sequence,
 			(unsigned long long)b.reset.number);
+		return 0;
+	case OP_CONFIG:
+		must(config_order_decode(m->body, m->len, &b.order), "CONFIG");
+		tell("op=CONFIG sequence=%llu name=%s revision=%llu",
+			(unsigned long long)m->sequence, b.order.name,
+			(unsigned long long)b.order.revision);
 		return 0;
 	default:
 		tell("op=%u length=%zu", m->op, m->len);
