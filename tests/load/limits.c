@@ -275,12 +275,12 @@ static void run(sqlite3_stmt *st)
 }
 
 /* The rows of an enrolment, no more: a token's use, the client, the audit's entry and head. */
-struct rows {
+struct bare_rows {
 	sqlite3_stmt *begin, *commit, *use, *client, *audit, *head;
 	sqlite3_int64 seq;
 };
 
-static void write_rows(struct rows *w)
+static void write_rows(struct bare_rows *w)
 {
 	uint8_t id[16], key[65], pin[32];
 
@@ -300,7 +300,7 @@ static void write_rows(struct rows *w)
 	run(w->head);
 }
 
-static void commits(struct rows *w, size_t group)
+static void commits(struct bare_rows *w, size_t group)
 {
 	char name[32];
 	uint64_t cpu = cpu_ns(), wall = clock_ns(CLOCK_MONOTONIC);
@@ -337,7 +337,7 @@ static void commit_work(const char *folder)
 {
 	char path[512];
 	sqlite3 *db = NULL;
-	struct rows w = { .seq = 1000 };
+	struct bare_rows w = { .seq = 1000 };
 
 	snprintf(path, sizeof path, "%s/limits.db", folder);
 	make_tables(path);

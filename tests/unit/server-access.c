@@ -235,7 +235,8 @@ static void a_token_is_good_as_a_whole_or_not_at_all(void **state)
 		each_refuses(a, bearer(wrong), 401, "not-logged-in");
 	}
 	for (size_t len = 0; len < strlen(text); len += 7) {
-		snprintf(wrong, len + 1, "%s", text);
+		memcpy(wrong, text, len);
+		wrong[len] = '\0';
 		each_refuses(a, bearer(wrong), 401, "not-logged-in");
 	}
 	snprintf(wrong, sizeof(wrong), "%s0", text);
