@@ -202,7 +202,7 @@ machines_end()
 	echo 'a=1' >file
 	"$BUILD/musterctl" --socket c/control.sock config push app.conf file --all
 	machines_end
-	assert_equal "$(cat hanging.* | grep -c 'op=2 ')" 12
+	assert_equal "$(cat hanging.* | grep -c 'op=CONFIG ')" 12
 }
 
 @test "a restart that is asked for, and labels, reach machines on other servers" {
@@ -217,7 +217,7 @@ machines_end()
 	done
 	machines_end
 	assert_equal "$(cat hanging.* | grep -c 'op=RESET')" 9
-	assert_equal "$(cat hanging.* | grep -c 'op=2 ')" 9
+	assert_equal "$(cat hanging.* | grep -c 'op=CONFIG ')" 9
 }
 
 @test "a machine that comes to another server has one connection: the newer" {

@@ -243,7 +243,7 @@ none_is_listed()
 	echo 'a=1' >file
 	musterctl config push app.conf file --all
 	wait "$machines" || fail "$(cat hanging)"
-	assert_equal "$(grep -c 'op=2 ' hanging)" 24
+	assert_equal "$(grep -c 'op=CONFIG ' hanging)" 24
 }
 
 @test "suspended, resumed, revoked: machines hear of it on every worker" {
@@ -304,7 +304,7 @@ waiting_are()
 		musterctl client label "$id" tier=1 >/dev/null
 	done
 	wait "$machines"
-	assert_equal "$(grep -c 'op=2 ' hanging)" 12
+	assert_equal "$(grep -c 'op=CONFIG ' hanging)" 12
 }
 
 @test "a newer connection of a machine ends the older one, whichever workers have them" {
