@@ -54,7 +54,7 @@ becomes()
 {
 	local _
 
-	for _ in 1 2 3 4 5 6; do
+	for _ in {1..12}; do
 		! eventually in_state "$@" || return 0
 	done
 	fail "$1 is not $2: $(on "$1" muster-agent status)"

@@ -246,9 +246,23 @@ class Table {
 			}
 			if (!await this.#load(group, round))
 				return null;
+			await this.#menusClosed();
+			if (round !== this.#round)
+				return null;
 			group.show();
 		}
 		return this.#told();
+	}
+
+	// An open menu would go with its row, from under the pointer. One that goes in another way tells nobody, so that
+	// it is also looked at every second.
+	async #menusClosed() {
+		for (const { body } of this.groups)
+			for (let open; (open = body.querySelector(".menu:popover-open"));)
+				await new Promise((closed) => {
+					open.addEventListener("toggle", closed, { once: true });
+					setTimeout(closed, 1000);
+				});
 	}
 
 	// There are fewer than there were.

@@ -149,6 +149,9 @@ static void wrong_logins_all_get_the_same_answer(void **state)
 	add(a, "ann", ROLE_OPERATOR, password_hash());
 	add(a, "proxied", ROLE_OPERATOR, NULL);
 	for (size_t i = 0; i < COUNT(rows); i++) {
+		/* However fast these follow each other, the limit isn't what is looked at. */
+		a->server.access->logins = logins_free(a->server.access->logins);
+		assert_int_equal(logins_new(&a->server.access->logins), 0);
 		if (try(a, rows[i].name, rows[i].password) != 401)
 			fail_msg("'%s' with '%s'", rows[i].name, rows[i].password);
 		assert_string_equal(a->code, "wrong-login");
