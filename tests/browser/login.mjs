@@ -16,8 +16,14 @@ export default async function test(browser) {
 
 	// A page's address leads to the login first, and a stranger's mistake is told of without saying which.
 	visit.allow(401);
-	await visit.page.goto(`${url}/tokens?state=all`, { waitUntil: "commit" });
-	await visit.page.waitForURL("**/login?to=%2Ftokens%3Fstate%3Dall");
+	const address = `${url}/tokens?state=all`, login = "**/login?to=%2Ftokens%3Fstate%3Dall";
+
+	await visit.page.goto(address, { waitUntil: "commit" });
+	// A browser that has just been started on a busy machine may lose its first page: once more, as a person would.
+	await visit.page.waitForURL(login, { timeout: 15000 }).catch(async () => {
+		await visit.page.goto(address, { waitUntil: "commit" });
+		await visit.page.waitForURL(login);
+	});
 	await visit.settled();
 	await refused(visit, "dorothea", "wrong", "Name or password is wrong.");
 	await refused(visit, "nobody", password, "Name or password is wrong.");
