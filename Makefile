@@ -4,7 +4,7 @@
 #   make demo       see it work, on real machines  make check    all tests
 #   make install    DESTDIR=, PREFIX=              make SAN=1 …  the same with ASan and UBSan
 #   make check STORE=postgresql                    the servers of the tests use PostgreSQL
-#   make bench      how fast it is (QUICK=1: in a minute)
+#   make bench      how fast it is (QUICK=1: in a minute; HOUR=1: an agent's hour)
 #   make screenshots   every page of the dashboard, in build/screenshots
 #
 # CFLAGS, CPPFLAGS and LDFLAGS are the packager's; what muster itself needs is in MUSTER_*.
@@ -236,7 +236,7 @@ units: tests
 LOAD := $(BUILD)/tests/load/muster-swarm $(BUILD)/tests/load/limits
 bench: deps
 	@$(MAKE) --no-print-directory -s -j2 all $(LOAD)
-	@tests/load/bench $(BUILD) $(if $(QUICK),quick)
+	@tests/load/bench $(BUILD) $(if $(HOUR),hour,$(if $(QUICK),quick))
 
 SHOWN := $(BUILD)/tests/load/muster-swarm $(BUILD)/tests/load/seed
 screenshots: deps
