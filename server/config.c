@@ -109,6 +109,12 @@ static const char *parse_count(const struct key *k, const char *value, struct co
 	return NULL;
 }
 
+static const char *parse_connections(const struct key *k, const char *value, struct config *c)
+{
+	c->connections_given = true;
+	return parse_count(k, value, c);
+}
+
 static const char *parse_number(const struct key *k, const char *value, struct config *c)
 {
 	if (text_number(value, k->min, k->max, field_of(k, c)) < 0)
@@ -233,7 +239,7 @@ static const struct key keys[] = {
 	{ "server", "Clients", parse_path, FIELD(clients), 0, FOLDER_SIZE, false },
 	{ "server", "Heartbeat", parse_duration, FIELD(heartbeat), 1, HEARTBEAT_MAX, false },
 	{ "server", "Workers", parse_count, FIELD(workers), 1, WORKERS_MAX, false },
-	{ "limits", "Connections", parse_count, FIELD(connections), 1, 1000000, false },
+	{ "limits", "Connections", parse_connections, FIELD(connections), 1, 1000000, false },
 	{ "limits", "ConnectionsPerSource", parse_count, FIELD(connections_per_source), 1, 1000000,
 		false },
 	{ "limits", "HandshakeTimeout", parse_duration, FIELD(handshake_timeout), 1, 300, false },

@@ -52,7 +52,8 @@ struct config {
 	uint32_t heartbeat; /* seconds */
 	uint32_t workers;   /* processes */
 	/* [limits] */
-	uint32_t connections;
+	uint32_t connections; /* wanted; limits.h makes it what is possible */
+	bool connections_given;
 	uint32_t connections_per_source;
 	uint32_t handshake_timeout; /* seconds, as all of these */
 	uint32_t request_timeout;

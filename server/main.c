@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
@@ -24,6 +23,7 @@
 #include "ephemeral.h"
 #include "guesses.h"
 #include "lib/secret.h"
+#include "limits.h"
 #include "listener.h"
 #include "log.h"
 #include "mesh.h"
@@ -39,7 +39,6 @@
 #include "workers.h"
 
 #define EXIT_USAGE      2
-#define SPARE_FILES     64 /* descriptors for all that is not a connection */
 #define STATUS_USEC     10000000u
 #define STATUS_ACCURACY 2000000u
 
@@ -83,28 +82,6 @@ static int read_config(const struct options *o, struct config *ret)
 	}
 	*ret = c;
 	return 0;
-}
-
-/* Connections need descriptors: as many as the system grants. */
-static void raise_limits(struct config *c, bool told)
-{
-	struct rlimit files;
-
-	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return;
-	files.rlim_cur = files.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
-		return;
-	if (files.rlim_cur >= (rlim_t)c->connections + SPARE_FILES)
-		return;
-	uint32_t possible = files.rlim_cur > 2 * SPARE_FILES
-				    ? (uint32_t)files.rlim_cur - SPARE_FILES
-				    : SPARE_FILES;
-	if (!told)
-		log_warning("only %u connections at once are possible here, not %u: the system "
-			    "allows %llu open files (LimitNOFILE= of the unit)",
-			possible, c->connections, (unsigned long long)files.rlim_cur);
-	c->connections = possible;
 }
 
 /* What can't change while the server runs stays as it is, and is told. */
@@ -179,7 +156,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 		log_at(LOG_ERR, "the configuration stays as it was");
 	} else {
 		keep_fixed(&s->config, &new);
-		raise_limits(&new, s->board != NULL); /* its supervisor has told */
+		limits_apply(&new, s->board != NULL); /* its supervisor has told */
 		s->config = new;
 		outlet_wake(s);
 		guesses_limit(s->guesses, new.wrong_tokens_per_source, new.wrong_tokens);
@@ -421,7 +398,7 @@ static void reread(void *userdata)
 	if (read_config(r->options, &new) < 0) /* the first worker tells what becomes of it */
 		return;
 	keep_fixed(&r->server->config, &new);
-	raise_limits(&new, false);
+	limits_apply(&new, false);
 	r->server->config = new;
 }
 
@@ -452,7 +429,7 @@ static int run(const struct options *o, struct config *config)
 	struct server s = { .config = *config };
 	struct running running = { .server = &s, .options = o };
 
-	raise_limits(&s.config, false);
+	limits_apply(&s.config, false);
 	int r = guesses_new(&s.guesses);
 	if (r >= 0)
 		r = sockets_open(&s.config, &s.sockets);

@@ -337,8 +337,29 @@ status_of()
 	exec 7>&- 8>&-
 }
 
+connections_max()
+{
+	curl -q -sS --fail-with-body --max-time 20 --unix-socket control.sock http://localhost/metrics |
+		sed -n 's/^muster_connections_max //p'
+}
+
+@test "by default it takes as many connections as the system allows, without a word" {
+	server_starts prlimit --nofile=200:200
+	refute grep 'connections at once' log
+	assert_equal "$(connections_max)" 136
+	server_stops
+	configured '[limits]' Connections=136
+	server_starts prlimit --nofile=200:200
+	refute grep 'connections at once' log
+	server_stops
+	configured '[limits]' Connections=137
+	server_starts prlimit --nofile=200:200
+	assert grep -q 'only 136 connections at once are possible here, not 137: the system allows 200 open files' log
+	assert_equal "$(connections_max)" 136
+}
+
 @test "without descriptors it rests, spends no time, and comes back" {
-	configured '[limits]' HandshakeTimeout=3s
+	configured '[limits]' Connections=120 HandshakeTimeout=3s
 	server_starts prlimit --nofile=100:100
 	assert_equal "$(grep -c 'connections at once are possible here' log)" 1
 	local before after i open=()

@@ -42,6 +42,8 @@ static void an_empty_file_leaves_the_defaults(void **state)
 	assert_int_equal(load("", 0, &c), 0);
 	assert_int_equal(c.listen_count, 1);
 	assert_int_equal(c.heartbeat, 60);
+	assert_int_equal(c.connections, 20000);
+	assert_false(c.connections_given);
 	assert_int_equal(config_idle_timeout(&c), 210);
 	assert_string_equal(c.state, "/var/lib/muster");
 	assert_string_equal(c.control, "/run/muster/control.sock");
@@ -67,6 +69,7 @@ static void every_key_is_taken(void **state)
 	assert_string_equal(c.clients, "/p");
 	assert_int_equal(c.heartbeat, 300);
 	assert_int_equal(c.connections, 1);
+	assert_true(c.connections_given);
 	assert_int_equal(c.connections_per_source, 2);
 	assert_int_equal(c.handshake_timeout, 3);
 	assert_int_equal(c.request_timeout, 4);
@@ -179,6 +182,8 @@ static void a_mistake_changes_nothing(void **state)
 	(void)state;
 	assert_int_equal(load(text, strlen(text), &c), -EINVAL);
 	assert_int_equal(c.heartbeat, 60);
+	assert_int_equal(c.connections, 20000);
+	assert_false(c.connections_given);
 	assert_string_equal(c.state, "/var/lib/muster");
 }
 
