@@ -335,6 +335,111 @@ have_come()
 	((SECONDS - back < 30))
 }
 
+# cluster_does WORD: see tests/cluster; returns when it is done.
+cluster_does()
+{
+	local before
+
+	before=$(grep -c 'done$' "$BATS_FILE_TMPDIR/cluster" || true)
+	echo "$1" >"$BATS_FILE_TMPDIR/to-cluster"
+	eventually cluster_has_done "$before"
+}
+
+cluster_has_done()
+{
+	(($(grep -c 'done$' "$BATS_FILE_TMPDIR/cluster") > $1))
+}
+
+query()
+{
+	PGOPTIONS='-c search_path=muster' psql -q -A -t -d "${cluster% dbname=*} dbname=$database" -c "$1"
+}
+
+# swarm MODE SERVER FIRST AGENTS [OPTION…]
+swarm()
+{
+	local mode=$1 to=$2 first=$3 agents=$4
+
+	shift 4
+	"$BUILD/tests/load/muster-swarm" "$mode" --server "127.0.0.1:$(port_of "$to")" --pin "$pin" \
+		--server-key "$server_key" --keys keys --first "$first" --agents "$agents" "$@"
+}
+
+uses_reach()
+{
+	(($(query 'SELECT max(used) FROM token') >= $1))
+}
+
+reachable()
+{
+	[[ $(api "$1" GET /status | jq .database.unreachable) == null ]]
+}
+
+acknowledged() # FILE…: how many enrolments the swarms were told of
+{
+	awk '$1 == "enrolled" { n += $2 } END { print n + 0 }' "$@"
+}
+
+# What must hold whatever has happened: a use for each client, an entry for each, one chain.
+assert_whole()
+{
+	assert_equal "$(query 'SELECT sum(used) FROM token')" "$(query 'SELECT count(*) FROM client')"
+	assert_equal "$(query 'SELECT count(*) FROM client')" \
+		"$(query "SELECT count(*) FROM audit WHERE act = 'client.enrol'")"
+	assert_equal "$(api c GET /audit/verify | jq .ok)" true
+}
+
+# storm_survives WORD…: while 450 machines enrol at three servers, by one token for 350 of them, the cluster does that.
+storm_survives()
+{
+	local at word pid first=0 pids=() told spent
+	three_begin
+	machines_hang 3 wait
+	"$BUILD/tests/load/muster-swarm" keys --keys keys --agents 450
+	token_for 350
+	for at in a b c; do
+		swarm enrol "$at" "$first" 150 --token "$token" --parallel 30 >"storm.$at" 2>&1 3>&- 7>&- 8>&- &
+		pids+=($!)
+		first=$((first + 150))
+	done
+	eventually uses_reach 60
+	for word; do
+		cluster_does "$word"
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || true
+	done
+	for at in a b c; do
+		eventually reachable "$at"
+		run -0 grep -c 'lost the database' "$at/log"
+	done
+	told=$(acknowledged storm.*)
+	spent=$(query "SELECT used FROM token WHERE id = '$token_id'")
+	((told > 0 && spent >= told && spent <= 350))
+	assert_whole
+	# Each that was acknowledged is known, by its id and keys, and is back within half a minute.
+	run -0 swarm idle c 0 450 --enrolled --limit 30 --control c/control.sock
+	assert_line "connected $told"
+	# Who was not asks again, by the same keys: those whose answer was lost get it again, at no cost.
+	run -1 swarm enrol b 0 450 --token "$token" --parallel 30
+	assert_line "enrolled $((350 - told))"
+	assert_line "fail-nack $((100 + told))"
+	assert_equal "$(query "SELECT used FROM token WHERE id = '$token_id'")" 350
+	assert_whole
+	# Who was connected was so all the time.
+	assert_equal "$(grep -c closed hanging.a hanging.b hanging.c | paste -sd' ')" 'hanging.a:0 hanging.b:0 hanging.c:0'
+	kill -0 "${machines[@]}"
+	kill "${machines[@]}"
+}
+
+@test "PostgreSQL restarted in a storm on three servers: nothing acknowledged is lost, nothing over-used, all are back" {
+	storm_survives restart
+}
+
+@test "PostgreSQL killed in a storm on three servers: nothing acknowledged is lost, nothing over-used, all are back" {
+	storm_survives kill start
+}
+
 @test "what a dead server held is not connected any more, and again when it has come elsewhere" {
 	three_begin
 	machines_hang 3 wait

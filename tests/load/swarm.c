@@ -14,6 +14,8 @@
  *	muster-swarm browse   ...   asks the API for --path again and again, for --seconds
  *	muster-swarm misbehave ...  --agents peers of each kind that a server must get rid of
  *
+ * With --enrolled only those of the agents are taken whose enrolment was acknowledged.
+ *
  * It prints lines of a name and a value; "failed" and "fail-..." count what went wrong. The exit
  * code is 0 if nothing did.
  */
@@ -162,6 +164,7 @@ static const struct option options[] = {
 	{ "messages", required_argument, NULL, 'M' },
 	{ "size", required_argument, NULL, 'z' },
 	{ "path", required_argument, NULL, 'u' },
+	{ "enrolled", no_argument, NULL, 'e' },
 	{},
 };
 
@@ -223,6 +226,9 @@ static int take_option(struct swarm *s, int which, const char *text)
 	case 'a':
 		s->ask = true;
 		return 0;
+	case 'e':
+		s->enrolled = true;
+		return 0;
 	case '?':
 		return -EINVAL;
 	default:
@@ -250,6 +256,26 @@ static const struct command *parse(int argc, char **argv, struct swarm *s)
 	return optind == argc ? command : NULL;
 }
 
+/* Copies of those that the server has acknowledged, in the place of all. */
+static int keep_enrolled(struct swarm *s)
+{
+	static const uint8_t zeros[CLIENT_ID_SIZE];
+	struct member *kept = calloc(s->agents, sizeof *kept);
+	size_t count = 0;
+
+	if (!kept)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->agents; i++)
+		if (memcmp(s->members[s->first + i].client_id, zeros, sizeof zeros) != 0)
+			kept[count++] = s->members[s->first + i];
+	s->members = kept;
+	s->agents = count;
+	s->first = 0;
+	if (s->processes > count)
+		s->processes = (unsigned)count;
+	return count > 0 ? 0 : -ENOENT;
+}
+
 static int prepare(struct swarm *s, const struct command *command)
 {
 	struct rlimit files;
@@ -269,6 +295,8 @@ static int prepare(struct swarm *s, const struct command *command)
 		r = target_prepare(&s->target);
 	if (r == 0 && command->members)
 		r = keys_map(s->keys, s->first + s->agents, &s->members);
+	if (r == 0 && command->members && s->enrolled)
+		r = keep_enrolled(s);
 	return r;
 }
 

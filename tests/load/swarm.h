@@ -44,6 +44,7 @@ struct swarm {
 	unsigned limit;    /* seconds until everything is given up */
 	pid_t watch;       /* the server's; 0: no */
 	bool ask;          /* TOKEN before ENROL */
+	bool enrolled;     /* only those that are */
 	unsigned messages; /* that each agent sends */
 	unsigned size;     /* of a configuration, or of a message's text */
 	const char *path;  /* of the API, to ask for */
