@@ -56,6 +56,12 @@ int target_prepare(struct target *t)
 	return 0;
 }
 
+void target_free(struct target *t)
+{
+	SSL_CTX_free(t->tls);
+	t->tls = NULL;
+}
+
 /* ---- opening */
 
 /* 250 agents in each of the networks 127.1.0 to 127.1.255: every one is another machine. */

@@ -37,6 +37,7 @@ struct target {
 
 /* name, pin and server_key are filled; address (IPv4) and tls follow from them. */
 int target_prepare(struct target *t) must_use;
+void target_free(struct target *t);
 
 enum dial_state { DIAL_NONE, DIAL_CONNECTING, DIAL_HANDSHAKE, DIAL_UPGRADE, DIAL_CHANNEL };
 

@@ -328,5 +328,6 @@ int main(int argc, char **argv)
 		r = command->run(&s);
 	if (r < 0)
 		fprintf(stderr, "muster-swarm: %s failed: %s\n", command->name, strerror(-r));
+	target_free(&s.target);
 	return r < 0 ? 1 : 0;
 }
