@@ -13,6 +13,7 @@
 
 #include "admin/hosts.h"
 #include "admin/proxy.h"
+#include "http_fields.h"
 #include "lib/text.h"
 
 #define LINE_MAX_INI 196 /* what inih takes for one line of a file */
@@ -213,7 +214,7 @@ static const char *parse_trusted_header(const struct key *k, const char *value, 
 	if (strcmp(value, "off") == 0)
 		return NULL;
 	if (len == 0 || len >= HEADER_NAME_SIZE || strspn(value, letters) != len ||
-		http_header_known(value))
+		http_field_taken(value))
 		return "not a header's name of its own, as X-Remote-User, and not off";
 	strcpy(c->trusted_header, value);
 	return NULL;

@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "http_answer.h"
 #include "lib/text.h"
 #include "stream.h"
 

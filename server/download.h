@@ -6,7 +6,8 @@
 #ifndef MUSTER_DOWNLOAD_H
 #define MUSTER_DOWNLOAD_H
 
-#include "http.h"
+#include "http_request.h"
+#include "lib/buffer.h"
 #include "release.h"
 
 /* A file's bytes on their way; all zero: none. */

@@ -7,6 +7,7 @@
 
 #include "admin/installer.h"
 #include "channel.h"
+#include "http_answer.h"
 #include "log.h"
 #include "server.h"
 #include "tls.h"
@@ -36,12 +37,9 @@ static int problem(struct web *w, const struct http_request *r, int status, cons
 	size_t before = out->len;
 	int error = http_answer_problem(out, status, code, detail, w->keep_alive, headers);
 
-	if (error < 0 || r == NULL || r->method != HTTP_METHOD_HEAD)
-		return error;
-	const uint8_t *end = memmem(out->data + before, out->len - before, "\r\n\r\n", 4);
-	if (end != NULL)
-		out->len = (size_t)(end + 4 - out->data);
-	return 0;
+	if (error == 0 && r != NULL && r->method == HTTP_METHOD_HEAD)
+		http_answer_cut_body(out, before);
+	return error;
 }
 
 /* ---- the routes' handlers: each writes its answer into the stream's output */

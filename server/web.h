@@ -8,7 +8,7 @@
 #define MUSTER_WEB_H
 
 #include "download.h"
-#include "http.h"
+#include "http_parser.h"
 #include "stream.h"
 
 struct web {

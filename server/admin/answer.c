@@ -9,6 +9,7 @@
 
 #include "../dblink.h"
 #include "../download.h"
+#include "../http_answer.h"
 #include "lib/text.h"
 #include "repeat.h"
 #include "tag.h"

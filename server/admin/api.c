@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "../http_answer.h"
 #include "answer.h"
 #include "repeat.h"
 

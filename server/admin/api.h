@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "../http.h"
+#include "../http_request.h"
 #include "../server.h"
 #include "../source.h"
 #include "../store/access.h"

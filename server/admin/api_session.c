@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../changes.h"
+#include "../http_answer.h"
 #include "../log.h"
 #include "access.h"
 #include "answer.h"

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../http_answer.h"
+#include "../http_parser.h"
 #include "../log.h"
 
 #define PART            16384

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../download.h"
+#include "../http_answer.h"
 
 #define ASSETS "/assets/"
 #define INDEX  "index.html"
@@ -64,14 +65,10 @@ static int problem(const struct http_request *q, int status, const char *code, c
 {
 	size_t before = out->len;
 	int r = http_answer_problem(out, status, code, detail, q->keep_alive, headers);
-	const uint8_t *end;
 
-	if (r < 0 || q->method != HTTP_METHOD_HEAD)
-		return r;
-	end = memmem(out->data + before, out->len - before, "\r\n\r\n", 4);
-	if (end)
-		out->len = (size_t)(end + 4 - out->data);
-	return 0;
+	if (r == 0 && q->method == HTTP_METHOD_HEAD)
+		http_answer_cut_body(out, before);
+	return r;
 }
 
 static int refuse_method(const struct http_request *q, const char *headers, struct buffer *out)

@@ -12,7 +12,8 @@
 #ifndef MUSTER_PAGES_H
 #define MUSTER_PAGES_H
 
-#include "../http.h"
+#include "../http_request.h"
+#include "lib/buffer.h"
 
 /* Made by the Makefile. */
 struct pages_file {

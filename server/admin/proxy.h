@@ -11,7 +11,7 @@
 #ifndef MUSTER_PROXY_H
 #define MUSTER_PROXY_H
 
-#include "../http.h"
+#include "../http_request.h"
 #include "../source.h"
 #include "hosts.h"
 

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "../http_answer.h"
 #include "answer.h"
 
 /* A quoted string, as the draft of the header has it, or without the quotes, as most send it. */

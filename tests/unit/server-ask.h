@@ -7,6 +7,7 @@
 
 #include "server/admin/api.h"
 #include "server/channel.h"
+#include "server/http_parser.h"
 
 struct api_fixture {
 	struct fixture *store;

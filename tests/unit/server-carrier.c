@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "server/admin/carrier.h"
+#include "server/http_answer.h"
 
 struct carrier_fixture {
 	struct fixture *store;

@@ -9,6 +9,7 @@
 #include "server/admin/dashboard.h"
 #include "server/changes.h"
 #include "server/channel.h"
+#include "server/http_parser.h"
 
 struct http_fixture {
 	struct fixture *store;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/admin/pages.h"
+#include "server/http_parser.h"
 
 #define HEADERS "Content-Security-Policy: default-src 'none'\r\n"
 

@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "unit.h"
 
-#include <cmocka.h>
-
-#include "server/http.h"
+#include "lib/buffer.h"
+#include "server/http_parser.h"
 
 /* A request whole, in an allocation of its exact size, to a fresh parser. */
 static int feed(
@@ -414,58 +409,12 @@ static void the_head_decides_how_long_the_body_may_be(void **state)
 	http_parser_free(p);
 }
 
-static void an_answer_has_its_length(void **state)
-{
-	struct buffer out = {};
-
-	(void)state;
-	assert_int_equal(http_answer_head(&out, 200, "text/plain", 12, true, "X-A: b\r\n"), 0);
-	assert_int_equal(buffer_append(&out, "", 1), 0);
-	const char *text = (const char *)out.data;
-	assert_memory_equal(text, "HTTP/1.1 200 OK\r\nDate: ", 23);
-	assert_non_null(strstr(text, "\r\nContent-Length: 12\r\n"));
-	assert_non_null(strstr(text, "\r\nConnection: keep-alive\r\n"));
-	assert_non_null(strstr(text, "\r\nX-A: b\r\n\r\n"));
-	buffer_clear(&out);
-}
-
-static void a_problem_is_json_whatever_it_quotes(void **state)
-{
-	struct buffer out = {};
-
-	(void)state;
-	assert_int_equal(
-		http_answer_problem(&out, 404, "not-found", "no \"x\\\x01\"", false, NULL), 0);
-	assert_int_equal(buffer_append(&out, "", 1), 0);
-	const char *body = strstr((const char *)out.data, "\r\n\r\n");
-	assert_non_null(body);
-	assert_string_equal(body + 4,
-		"{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
-		"\"code\":\"not-found\",\"detail\":\"no \\\"x\\\\\\u0001\\\"\"}\n");
-	buffer_clear(&out);
-}
-
-int main(void)
-{
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_request_is_taken_apart),
-		cmocka_unit_test(a_request_in_single_bytes_is_the_same),
-		cmocka_unit_test(pipelined_requests_come_one_at_a_time),
-		cmocka_unit_test(an_upgrade_stops_at_its_last_byte),
-		cmocka_unit_test(an_upgrade_header_without_connection_is_none),
-		cmocka_unit_test(what_a_proxy_might_read_differently_is_refused),
-		cmocka_unit_test(it_is_refused_in_single_bytes_as_well),
-		cmocka_unit_test(a_truncated_request_is_never_whole),
-		cmocka_unit_test(old_clients_without_a_host_are_served_once),
-		cmocka_unit_test(the_head_is_bounded),
-		cmocka_unit_test(a_client_port_takes_no_body),
-		cmocka_unit_test(a_list_in_several_lines_is_one_in_their_order),
-		cmocka_unit_test(a_name_with_underscores_is_another_name),
-		cmocka_unit_test(a_watched_header_is_kept_and_comes_once),
-		cmocka_unit_test(the_head_decides_how_long_the_body_may_be),
-		cmocka_unit_test(an_answer_has_its_length),
-		cmocka_unit_test(a_problem_is_json_whatever_it_quotes),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
-}
+UNIT(it(a_request_is_taken_apart), it(a_request_in_single_bytes_is_the_same),
+	it(pipelined_requests_come_one_at_a_time), it(an_upgrade_stops_at_its_last_byte),
+	it(an_upgrade_header_without_connection_is_none),
+	it(what_a_proxy_might_read_differently_is_refused),
+	it(it_is_refused_in_single_bytes_as_well), it(a_truncated_request_is_never_whole),
+	it(old_clients_without_a_host_are_served_once), it(the_head_is_bounded),
+	it(a_client_port_takes_no_body), it(a_list_in_several_lines_is_one_in_their_order),
+	it(a_name_with_underscores_is_another_name), it(a_watched_header_is_kept_and_comes_once),
+	it(the_head_decides_how_long_the_body_may_be))
