@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include "changes.h"
+#include "channels.h"
 #include "clones.h"
 #include "configs.h"
 #include "dblink.h"
@@ -12,6 +13,7 @@
 #include "log.h"
 #include "mesh.h"
 #include "presence.h"
+#include "reply.h"
 #include "resets.h"
 #include "server.h"
 #include "store/listening.h"
@@ -45,14 +47,13 @@ static void log_first_hello(const struct channel *c, const struct hello *hello)
 static int refuse_client(struct channel *c, uint64_t sequence, const struct client_record *client)
 {
 	if (client->state == CLIENT_PENDING)
-		return channel_nack(c, sequence, NACK_SUSPENDED, 0,
+		return reply_nack(c, sequence, NACK_SUSPENDED, 0,
 			"an administrator has to approve this machine first");
 	if (client->state == CLIENT_LEFT)
-		return channel_nack(c, sequence, NACK_REVOKED, 0,
+		return reply_nack(c, sequence, NACK_REVOKED, 0,
 			"this machine has left; to come back it needs a new enrolment");
-	return channel_nack(c, sequence, NACK_REVOKED, 0,
-		"an administrator has %s this machine%s%s", client_state_name(client->state),
-		*client->reason ? ": " : "", client->reason);
+	return reply_nack(c, sequence, NACK_REVOKED, 0, "an administrator has %s this machine%s%s",
+		client_state_name(client->state), *client->reason ? ": " : "", client->reason);
 }
 
 int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret)
@@ -60,7 +61,7 @@ int agent_check(struct channel *c, uint64_t sequence, struct client_record *ret)
 	int r = store_client_by_id(c->server->store, c->id, ret);
 
 	if (r == -ENOENT)
-		r = channel_nack(c, sequence, NACK_NOT_ENROLLED, 0,
+		r = reply_nack(c, sequence, NACK_NOT_ENROLLED, 0,
 			"this server doesn't know this machine any more");
 	else if (r < 0)
 		return channel_store_failed(c, r);
@@ -120,7 +121,7 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (turn_enter(c->server->turn) < 0)
-		return channel_put_off(c, sequence, OP_HELLO);
+		return reply_put_off(c, sequence, OP_HELLO);
 	source_text(stream_source(c->stream), address);
 	r = *client.successor ? come_back(c, &client) : agent_succeed(c->server, &client);
 	if (r == 0)
@@ -135,7 +136,7 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	bool first = !c->connected;
 	if (first)
 		log_first_hello(c, hello);
-	channel_connected(c);
+	channels_take_over(c);
 	c->heard = true;
 	r = configs_hello(c, &hello->holdings);
 	if (r < 0)
@@ -150,14 +151,14 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 	if ((first && client.state != CLIENT_ENROLLED) ||
 		c->suspended != (client.state == CLIENT_SUSPENDED))
 		r = channel_state(c, client.state, client.reason);
-	r = r < 0 ? r : channel_ack(c, sequence, true);
+	r = r < 0 ? r : reply_ack(c, sequence, true);
 	return r < 0 || !first ? r : resets_due(c);
 }
 
 void agent_beat(struct channel *c, const struct beat *b)
 {
 	int r = dblink_up(c->server) ? take_hello(c, b->sequence, &b->hello)
-				     : channel_put_off(c, b->sequence, OP_HELLO);
+				     : reply_put_off(c, b->sequence, OP_HELLO);
 
 	if (r < 0)
 		stream_end(c->stream);
@@ -172,7 +173,7 @@ int agent_hello(struct channel *c, const struct message *m)
 
 	int r = hello_decode(m->body, m->len, &hello);
 	if (r < 0)
-		return channel_nack_body(c, m->sequence, r);
+		return reply_nack_body(c, m->sequence, r);
 	if (!c->connected)
 		return take_hello(c, m->sequence, &hello);
 	if (c->beat != NULL)
@@ -189,7 +190,7 @@ int agent_leave(struct channel *c, const struct message *m)
 	bool withdrawn = false;
 
 	if (m->len != 0)
-		return channel_nack_body(c, m->sequence, -EBADMSG);
+		return reply_nack_body(c, m->sequence, -EBADMSG);
 	int r = store_client_by_id(c->server->store, c->id, &client);
 	if (r == 0 && (client.state == CLIENT_REVOKED || client.state == CLIENT_REMOVED)) {
 		r = refuse_client(c, m->sequence, &client);
@@ -199,7 +200,7 @@ int agent_leave(struct channel *c, const struct message *m)
 	if (c->beat != NULL) /* said before, so taken before */
 		beats_flush(c->server->beats);
 	if (turn_enter(c->server->turn) < 0)
-		return channel_put_off(c, m->sequence, OP_LEAVE);
+		return reply_put_off(c, m->sequence, OP_LEAVE);
 	r = store_client_leave(c->server->store, c->id, &withdrawn);
 	if (r < 0 && r != -ENOENT) /* gone already is as good */
 		return channel_store_failed(c, r);
@@ -207,12 +208,12 @@ int agent_leave(struct channel *c, const struct message *m)
 	if (withdrawn) /* its use came back */
 		changes_tell(c->server, CHANGE_TOKENS, client.token);
 	log_client(c, LOG_INFO, withdrawn ? "took its enrolment back" : "has left", "a machine");
-	channel_end_others(c);
+	channels_end_other(c);
 	mesh_look(c->server, c->id);
 	r = store_listening_drop(c->server->store, c->id);
 	if (r < 0)
 		return channel_store_failed(c, r);
-	r = channel_ack(c, m->sequence, false);
+	r = reply_ack(c, m->sequence, false);
 	if (r >= 0)
 		channel_finish(c);
 	return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Channels (muster-protocol(7), "Channel"): after the upgrade of a connection, framed packets both
- * ways. One table says which op code may come from whom and who handles it (enrol.h, agent.h).
- * What answers it makes is held until the turn has committed (turn.h).
+ * A channel (muster-protocol(7), "Channel"): after the upgrade of a connection, framed packets both
+ * ways. What comes goes to its handler by dispatch.h; what is answered is held until the turn has
+ * committed (turn.h). channels.h has all of them whose client is known.
  */
 #ifndef MUSTER_CHANNEL_H
 #define MUSTER_CHANNEL_H
@@ -17,26 +17,6 @@
 
 struct beat;
 struct server;
-struct channel;
-struct channels; /* of machines with an id; connected are those whose HELLO has been taken */
-
-int channels_new(struct channels **ret) must_use;
-struct channels *channels_free(struct channels *c);
-bool channels_connected(const struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
-size_t channels_count(const struct channels *c);
-/* Every connected machine's; none may end meanwhile. */
-void channels_each(
-	struct channels *c, void (*visit)(void *userdata, struct channel *channel), void *userdata);
-/* There may be something for the client now: configurations, a restart. */
-void channels_due(struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
-/* An administrator has changed the client: all its channels are told (STATE) with the turn's
- * commit; if it is no client any more they take nothing more and end within a second. */
-void channels_tell(struct channels *c, const struct client_record *client);
-
-/* Another process has changed the client, as far as it is known: its channels here are told if they
- * don't know it yet. elsewhere: it is connected there by now, so what was connected here ends. */
-void channels_look(struct channels *c, const struct client_record *client, bool elsewhere);
-bool channels_has(const struct channels *c, const uint8_t id[static CLIENT_ID_SIZE]);
 
 enum standing {
 	STANDING_ANONYMOUS = 1, /* showed no TLS key */
@@ -77,7 +57,7 @@ struct channel {
 	struct reset_sent reset;
 	enum standing standing;
 	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
-	struct channel *next;       /* in the table of those that have an id */
+	struct channel *next;       /* in channels.h's table, if it is */
 	bool listed;
 	bool connected;    /* its HELLO has been taken */
 	bool dialled;      /* to a machine that listens: ends when nothing is said */
@@ -92,13 +72,7 @@ struct channel {
 int channel_start(struct stream *stream, const struct client_record *client, const void *rest,
 	size_t len) must_use;
 
-/* The channel is that client's. */
-void channel_identify(struct channel *c, const uint8_t id[static CLIENT_ID_SIZE]);
-/* The client is connected by this channel now; an older one of it ends. */
-void channel_connected(struct channel *c);
-/* Ends the client's connected channel, if that is another than c. */
-void channel_end_others(struct channel *c);
-/* No more is taken on it; it ends when its answers have been sent. */
+/* No more is taken on it, and its client isn't connected by it; it ends when its answers have been sent. */
 void channel_finish(struct channel *c);
 
 /* Of a dialled channel: it ends unless something is said soon, or is under way. */
@@ -108,20 +82,14 @@ void channel_linger(struct channel *c);
  * the channel's own event; there it happens anyway. */
 void channel_hold(struct channel *c);
 
-/* Answers, for the handlers; negative: the channel must end. */
-int channel_send(struct channel *c, enum op op, const void *body, size_t len) must_use;
-/* STATE; the channel goes by it from now on. */
+/* Sends a message; for answers there is reply.h. ret_sequence: the message's number; may be NULL.
+ * 0, or negative: the channel must end. */
+int channel_send(struct channel *c, enum op op, const void *body, size_t len,
+	uint64_t *ret_sequence) must_use;
+/* Sends STATE; the channel goes by it from now on. The same. */
 int channel_state(struct channel *c, enum client_state state, const char *reason) must_use;
-int channel_ack(struct channel *c, uint64_t sequence, bool with_time) must_use;
-int channel_nack(struct channel *c, uint64_t sequence, enum nack_code code, uint32_t retry,
-	const char *format, ...) must_use printf_like(5);
-/* ACK for all MSGs taken since the last, if there are any. */
-int channel_flush_acks(struct channel *c) must_use;
-/* NACK: the store can't be used now, to be said again. After a MSG every other one on this channel
- * is to be put off as well. */
-int channel_put_off(struct channel *c, uint64_t sequence, enum op op) must_use;
-/* NACK to a body that a decoder has refused with that error. */
-int channel_nack_body(struct channel *c, uint64_t sequence, int error) must_use;
+/* A client of that state is none any more; its machine is told that it is revoked. */
+bool channel_ends_with(enum client_state state);
 /* The store failed: the turn fails, and this channel with it. Returns a negative errno. */
 int channel_store_failed(struct channel *c, int error) must_use;
 

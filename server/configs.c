@@ -7,10 +7,12 @@
 
 #include "beats.h"
 #include "changes.h"
+#include "channels.h"
 #include "dialer.h"
 #include "log.h"
 #include "mesh.h"
 #include "presence.h"
+#include "reply.h"
 #include "server.h"
 #include "store/listening.h"
 
@@ -446,7 +448,7 @@ static bool is_answer(const struct channel *c, uint64_t sequence, const struct s
 
 static int not_asked(struct channel *c, const struct message *m)
 {
-	return channel_nack(
+	return reply_nack(
 		c, m->sequence, NACK_MALFORMED, 0, "this answers nothing that the server has sent");
 }
 
@@ -504,7 +506,7 @@ int configs_ack(struct channel *c, const struct message *m)
 	int r = ack_decode(m->body, m->len, &ack);
 
 	if (r < 0)
-		return channel_nack_body(c, m->sequence, r);
+		return reply_nack_body(c, m->sequence, r);
 	if (!is_answer(c, ack.sequence, &ack.subject))
 		return not_asked(c, m);
 	if (turn_enter(c->server->turn) < 0)
@@ -526,7 +528,7 @@ int configs_nack(struct channel *c, const struct message *m)
 	int r = nack_decode(m->body, m->len, &nack);
 
 	if (r < 0)
-		return channel_nack_body(c, m->sequence, r);
+		return reply_nack_body(c, m->sequence, r);
 	/* What it couldn't read it can't name. */
 	if (c->order.sequence == 0 || nack.sequence != c->order.sequence ||
 		(nack.subject.name[0] && !is_answer(c, nack.sequence, &nack.subject)))

@@ -8,8 +8,10 @@
 
 #include "agent.h"
 #include "changes.h"
+#include "channels.h"
 #include "guesses.h"
 #include "log.h"
+#include "reply.h"
 #include "server.h"
 
 #define BUSY_SECONDS 10
@@ -109,7 +111,7 @@ static int too_many_guesses(struct channel *c, uint64_t sequence)
 
 	if (seconds == 0)
 		return 0;
-	int r = channel_nack(c, sequence, NACK_BUSY, seconds,
+	int r = reply_nack(c, sequence, NACK_BUSY, seconds,
 		"too many wrong tokens came from this address: try again in %u second%s", seconds,
 		seconds == 1 ? "" : "s");
 	return r < 0 ? r : 1;
@@ -126,21 +128,21 @@ static int refuse_known(
 	switch (code) {
 	case NACK_TOKEN_EXPIRED:
 		time_text(t->expires, when);
-		return channel_nack(c, sequence, code, 0,
+		return reply_nack(c, sequence, code, 0,
 			"this token expired at %s by the server's clock: ask the administrator for "
 			"a new one",
 			when);
 	case NACK_TOKEN_REVOKED:
 		time_text(t->revoked, when);
-		return channel_nack(c, sequence, code, 0,
+		return reply_nack(c, sequence, code, 0,
 			"this token was revoked at %s: ask the administrator for a new one", when);
 	case NACK_TOKEN_USED_UP:
-		return channel_nack(c, sequence, code, 0,
+		return reply_nack(c, sequence, code, 0,
 			"this token is used up (%u of %u uses): ask the administrator for a new "
 			"one",
 			t->used, t->uses);
 	default:
-		return channel_nack(c, sequence, code, 0, "this token is not taken: %s",
+		return reply_nack(c, sequence, code, 0, "this token is not taken: %s",
 			nack_name((uint16_t)code));
 	}
 }
@@ -153,15 +155,15 @@ static int refuse(struct channel *c, uint64_t sequence, enum nack_code code,
 	switch (code) {
 	case NACK_TOKEN_UNKNOWN:
 		wrong_token(c);
-		return channel_nack(c, sequence, code, 0,
+		return reply_nack(c, sequence, code, 0,
 			"this server knows no such token: check its 16 digits, or ask the "
 			"administrator for a new one");
 	case NACK_REVOKED:
-		return channel_nack(c, sequence, code, 0,
+		return reply_nack(c, sequence, code, 0,
 			"this machine's key was revoked, for ever: enrol it with a new one "
 			"(muster-enrol --uninstall first)");
 	case NACK_KEY_KNOWN:
-		return channel_nack(c, sequence, code, 0,
+		return reply_nack(c, sequence, code, 0,
 			"this machine's key is enrolled already: remove it there first "
 			"(muster-enrol "
 			"--uninstall)");
@@ -174,12 +176,12 @@ static int refuse(struct channel *c, uint64_t sequence, enum nack_code code,
 	default:
 		break;
 	}
-	return channel_nack(c, sequence, code, 0, "refused: %s", nack_name((uint16_t)code));
+	return reply_nack(c, sequence, code, 0, "refused: %s", nack_name((uint16_t)code));
 }
 
 static int refuse_for_now(struct channel *c, uint64_t sequence)
 {
-	return channel_nack(c, sequence, NACK_INTERNAL, BUSY_SECONDS,
+	return reply_nack(c, sequence, NACK_INTERNAL, BUSY_SECONDS,
 		"the server can't use its database now: try again later");
 }
 
@@ -196,7 +198,7 @@ static int answer_token(struct channel *c, const struct token_record *t)
 	uint8_t body[BODY_ANSWER_MAX];
 
 	ssize_t len = token_answer_encode(&answer, body, sizeof(body));
-	return len < 0 ? (int)len : channel_send(c, OP_TOKEN, body, (size_t)len);
+	return len < 0 ? (int)len : channel_send(c, OP_TOKEN, body, (size_t)len, NULL);
 }
 
 int enrol_token(struct channel *c, const struct message *m)
@@ -207,7 +209,7 @@ int enrol_token(struct channel *c, const struct message *m)
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
 	int r = token_query_decode(m->body, m->len, &query);
 	if (r < 0)
-		return channel_nack_body(c, m->sequence, r);
+		return reply_nack_body(c, m->sequence, r);
 	r = too_many_guesses(c, m->sequence);
 	if (r == 0) {
 		r = store_token_query(c->server->store, &query, &token);
@@ -236,11 +238,11 @@ static int answer_enrolled(struct channel *c, const struct client_record *client
 	memcpy(answer.client_id, client->id, CLIENT_ID_SIZE);
 	memcpy(answer.pins[0], s->keys.tls.pin, PIN_SIZE);
 	ssize_t len = enrolled_encode(&answer, body, sizeof(body));
-	int r = len < 0 ? (int)len : channel_send(c, OP_ENROLLED, body, (size_t)len);
+	int r = len < 0 ? (int)len : channel_send(c, OP_ENROLLED, body, (size_t)len, NULL);
 	if (r < 0)
 		return r;
 	session_enrolled(c->session, client->id);
-	channel_identify(c, client->id);
+	channels_enter(c, client->id);
 	c->standing = STANDING_NEW;
 	return 0;
 }
@@ -264,7 +266,7 @@ static int answer_pending(
 
 	if (c->standing != STANDING_PENDING)
 		log_enrolled(client, address, "holds until it is approved");
-	channel_identify(c, client->id);
+	channels_enter(c, client->id);
 	c->standing = STANDING_PENDING;
 	sodium_bin2hex(id, sizeof(id), client->id, CLIENT_ID_SIZE);
 	snprintf(text, sizeof(text),
@@ -317,7 +319,7 @@ int enrol_machine(struct channel *c, const struct message *m)
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
 	int r = enrol_request_decode(m->body, m->len, &request);
 	if (r < 0)
-		return channel_nack_body(c, m->sequence, r);
+		return reply_nack_body(c, m->sequence, r);
 	r = too_many_guesses(c, m->sequence);
 	if (r == 0)
 		r = enrol(c, m->sequence, &request);

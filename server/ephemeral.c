@@ -5,7 +5,7 @@
 #include <sodium.h>
 
 #include "changes.h"
-#include "channel.h"
+#include "channels.h"
 #include "log.h"
 #include "mesh.h"
 

@@ -15,7 +15,7 @@
 #include "agent.h"
 #include "beats.h"
 #include "changes.h"
-#include "channel.h"
+#include "channels.h"
 #include "configs.h"
 #include "dblink.h"
 #include "dialer.h"

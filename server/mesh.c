@@ -8,6 +8,7 @@
 
 #include "changes.h"
 #include "channel.h"
+#include "channels.h"
 #include "configs.h"
 #include "dblink.h"
 #include "lib/buffer.h"

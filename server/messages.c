@@ -8,6 +8,7 @@
 #include "lib/msg.h"
 #include "log.h"
 #include "outlet.h"
+#include "reply.h"
 #include "server.h"
 #include "store/messages.h"
 
@@ -23,14 +24,14 @@ int messages_take(struct channel *c, const struct message *m)
 
 	int r = msg_decode(m->body, m->len, &msg);
 	if (r < 0) {
-		r = channel_flush_acks(c);
-		return r < 0 ? r : channel_nack_body(c, m->sequence, -EBADMSG);
+		r = reply_flush_acks(c);
+		return r < 0 ? r : reply_nack_body(c, m->sequence, -EBADMSG);
 	}
 	r = agent_check(c, m->sequence, &client);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (c->mail_put_off || turn_enter(s->turn) < 0)
-		return channel_put_off(c, m->sequence, OP_MSG);
+		return reply_put_off(c, m->sequence, OP_MSG);
 	r = store_message_add(s->store, c->id, &msg, &s->config.messages);
 	if (r < 0)
 		return channel_store_failed(c, r);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "channel.h"
+#include "channels.h"
 #include "log.h"
 #include "mesh.h"
 #include "server.h"

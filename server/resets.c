@@ -35,8 +35,7 @@ int resets_due(struct channel *c)
 	c->reset.number = wanted.number;
 	if (c->dialled)
 		dialer_tell_after(c->server, c->id, BACK_SECONDS);
-	return session_seal(
-		c->session, OP_RESET, body, (size_t)len, stream_out(c->stream), &c->reset.sequence);
+	return channel_send(c, OP_RESET, body, (size_t)len, &c->reset.sequence);
 }
 
 void resets_forget(struct channel *c)

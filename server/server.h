@@ -18,7 +18,7 @@ struct webhooks;  /* webhooks.h: entries of the audit log to URLs */
 struct monitor;   /* admin/monitor.h: a listener for metrics */
 struct events;    /* admin/events.h: changes as Server-Sent Events */
 struct changes;   /* changes.h: who is told of what happens */
-struct channels;  /* channel.h: the connected machines */
+struct channels;  /* channels.h: those whose client is known */
 struct guesses;   /* guesses.h: the rate limit on wrong tokens */
 struct dblink;    /* dblink.h: the store's connection to its database */
 struct deadlines; /* deadline.h: one timer for all connections */

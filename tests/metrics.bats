@@ -140,6 +140,16 @@ status_of()
 	assert_equal "$(value 'muster_api_answers_total{status=4xx}')" 1
 }
 
+@test "what the server asks of a machine is counted, too" {
+	server_starts
+	token=$(musterctl token create --uses 1 2>/dev/null)
+	run -0 peer a enrol "$token"
+	musterctl client reset "$(api GET /api/v1/clients | jq -r '.clients[0].id')"
+	run -0 peer a hello answer close
+	assert_output --partial op=RESET
+	assert_equal "$(value 'muster_packets_total{direction=sent,op=RESET}')" 1
+}
+
 @test "handshakes that fail and packets that are none are counted apart" {
 	server_starts
 	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 10 socat -t 5 - "TCP:127.0.0.1:$port" || true

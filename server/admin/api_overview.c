@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../channel.h"
+#include "../channels.h"
 #include "../store/recent.h"
 #include "../store/search.h"
 #include "answer.h"

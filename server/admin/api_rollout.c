@@ -7,7 +7,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "../channel.h"
+#include "../channels.h"
 #include "../configs.h"
 #include "clients_json.h"
 #include "filters.h"

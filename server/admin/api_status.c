@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../channel.h"
 #include "../dblink.h"
 #include "../presence.h"
 #include "../server.h"

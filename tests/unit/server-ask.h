@@ -6,7 +6,7 @@
 #include "server-fixture.h"
 
 #include "server/admin/api.h"
-#include "server/channel.h"
+#include "server/channels.h"
 #include "server/http_parser.h"
 
 struct api_fixture {

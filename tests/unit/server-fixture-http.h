@@ -8,7 +8,7 @@
 #include "server/admin/access.h"
 #include "server/admin/dashboard.h"
 #include "server/changes.h"
-#include "server/channel.h"
+#include "server/channels.h"
 #include "server/http_parser.h"
 
 struct http_fixture {

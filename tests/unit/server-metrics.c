@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "server-fixture.h"
 
-#include "server/channel.h"
+#include "server/channels.h"
 #include "server/server.h"
 
 struct metrics_fixture {
