@@ -222,6 +222,89 @@ revisions()
 	run ! grep -ra -e "$digits" -e "$secret" "$dir/state"
 }
 
+# admin NAME ROLE PASSWORD KEY
+admin()
+{
+	asks POST /admins "{\"name\":\"$1\",\"role\":\"$2\",\"password\":\"$3\"}" -H "Idempotency-Key: $4"
+}
+
+admins()
+{
+	musterctl --json admin list | jq -c '[.admins[].name]'
+}
+
+@test "an administrator asked for again under its key is added once, and answered as before" {
+	admin ann operator 'correct horse battery' k
+	is_status 201
+	first=$body
+	assert_equal "$(header idempotency-replayed)" ''
+	admin ann operator 'correct horse battery' k
+	is_status 201
+	assert_equal "$body" "$first"
+	assert_equal "$(header idempotency-replayed)" true
+	asks POST /admins '{"name":"bob","role":"viewer"}' -H 'Idempotency-Key: k2'
+	is_status 201
+	asks POST /admins '{"name":"bob","role":"viewer"}' -H 'Idempotency-Key: k2'
+	is_status 201
+	assert_equal "$(admins)" '["ann","bob"]'
+	assert_equal "$(musterctl --json audit list | jq '[.entries[] | select(.act == "admin.add")] | length')" 2
+	# Neither the password is kept, nor is its absence taken for it.
+	asks POST /admins '{"name":"ann","role":"operator"}' -H 'Idempotency-Key: k'
+	is_status 422 key-reused
+	server_stops
+	run ! grep -ra 'correct horse' "$dir/state"
+}
+
+@test "another administrator under the same key is refused; so is one who is there, under another" {
+	admin ann operator 'correct horse battery' k
+	admin ann administrator 'correct horse battery' k
+	is_status 422 key-reused
+	admin bob operator 'correct horse battery' k
+	is_status 422 key-reused
+	asks POST /tokens '{}' -H 'Idempotency-Key: k'
+	is_status 422 key-reused
+	admin ann operator 'correct horse battery' k2
+	is_status 409 exists
+	asks POST /admins/ann/remove '{}'
+	admin ann operator 'correct horse battery' k2
+	is_status 201
+	assert_equal "$(admins)" '["ann"]'
+}
+
+@test "many at once under one key add one administrator" {
+	for i in {1..10}; do
+		curl -q -sS --unix-socket "$MUSTER_SOCKET" -o "$dir/answer$i" -w '%{http_code}\n' -H 'Idempotency-Key: one' \
+			-H 'Content-Type: application/json' http://localhost/api/v1/admins >"$dir/status$i" 3>&- \
+			-d '{"name":"ann","role":"viewer","password":"correct horse battery"}' &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+	assert_equal "$(sort "$dir"/status[0-9]* | uniq -c | tr -s ' ')" ' 10 201'
+	assert_equal "$(sort -u "$dir"/answer* | wc -l)" 1
+	assert_equal "$(admins)" '["ann"]'
+}
+
+@test "an agent restarts once for one key, also when it has done so already" {
+	machine
+	asks POST "/clients/$client/reset" '{}' -H 'Idempotency-Key: k'
+	is_status 200
+	first=$body
+	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/machine" \
+		hello answer say 150 "$(printf '01%016x%016x%08x' 2 0 0)" hello close
+	asks GET "/clients/$client"
+	assert_equal "$(jq -r .reset.state <<<"$body")" 'done'
+	asks POST "/clients/$client/reset" '{}' -H 'Idempotency-Key: k'
+	is_status 200
+	assert_equal "$(header idempotency-replayed)" true
+	assert_equal "$body" "$first"
+	asks GET "/clients/$client"
+	assert_equal "$(jq -r .reset.state <<<"$body")" 'done'
+	asks POST "/clients/$client/reset" '{}' -H 'Idempotency-Key: k2'
+	assert_equal "$(jq -r .reset.state <<<"$body")" wanted
+}
+
 @test "another request under the same key is refused, and changes nothing" {
 	asks POST /tokens '{"uses":3}' -H 'Idempotency-Key: k'
 	for other in '{"uses":4}' '{"uses": 3}' '{}'; do

@@ -178,11 +178,11 @@ static size_t body_max(const struct api_route *r)
 	return r->handler == api_config_push ? API_CONTENT_MAX : API_BODY_MAX;
 }
 
-/* What makes something at each call, and so takes an Idempotency-Key: the rest is the same twice. */
-static bool creates(const struct api_route *r)
+bool api_creates(const struct api_route *r)
 {
 	static void (*const handlers[])(struct api_call * c) = { api_token_create, api_config_push,
-		api_config_rollback, api_config_remove, api_access_create, api_webhook_create };
+		api_config_rollback, api_config_remove, api_access_create, api_admin_add,
+		api_webhook_create, api_client_reset };
 
 	for (size_t i = 0; i < COUNT(handlers); i++)
 		if (r->handler == handlers[i])
@@ -301,7 +301,7 @@ void api_handle(struct api_call *c)
 		return;
 	if (route->scope == SCOPE_CLIENT && !in_scope(c))
 		return;
-	if (creates(route) && !repeat_begin(c))
+	if (api_creates(route) && !repeat_begin(c))
 		return;
 	route->handler(c);
 }

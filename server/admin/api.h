@@ -96,6 +96,10 @@ const struct api_route *api_find(struct api_call *c);
 /* May who asks? If not it has been refused: 401, or 403. */
 bool api_may(struct api_call *c, const struct api_route *route) must_use;
 
+/* Would a second request do it once more, or be refused because it is done? Then the route takes an
+ * Idempotency-Key (repeat.h). */
+bool api_creates(const struct api_route *route);
+
 /* The selector of the clients that both who asks may see and `given` (NULL: all) means. */
 #define API_SELECTOR_SIZE (2 * SELECTOR_SIZE)
 const char *api_selector(

@@ -8,6 +8,7 @@
 #include "access.h"
 #include "answer.h"
 #include "passwords.h"
+#include "repeat.h"
 
 static json_t *admin_object(const struct admin_record *a)
 {
@@ -130,7 +131,7 @@ static void carry_out(struct api_call *c, const struct order *o, const char *has
 	struct admin_record made;
 	int r;
 
-	if (!answer_may_write(c))
+	if (!answer_may_write(c) || !repeat_is_first(c))
 		return;
 	r = o->adds ? store_admin_add(c->server->store, &spec, &made)
 		    : store_admin_set_password(c->server->store, o->name, hash, "", c->actor);

@@ -19,16 +19,34 @@ static bool key_ok(const char *key)
 	return len > 0 && len < REPEAT_KEY_SIZE;
 }
 
-static void hash_request(struct api_call *c)
+/* Whoever has got hold of the store and its keys could try passwords by such a hash a million times
+ * as fast as by the one of Argon2id: of a password it says only that there was one. */
+static char *body_without_password(const struct api_call *c)
+{
+	json_t *body = json_copy(c->body);
+	char *text = NULL;
+
+	if (body && json_object_set_new(body, "password", json_true()) == 0)
+		text = json_dumps(body, JSON_COMPACT);
+	json_decref(body);
+	return text;
+}
+
+static int hash_request(struct api_call *c)
 {
 	const struct http_request *q = c->request;
+	bool has_password = json_is_string(json_object_get(c->body, "password"));
+	scoped(freep) char *without = has_password ? body_without_password(c) : NULL;
 	const struct repeat_part parts[] = {
 		{ q->path, strlen(q->path) },
 		{ q->query, strlen(q->query) },
-		{ q->body ? q->body : "", q->body_len },
+		{ without ? without : q->body, without ? strlen(without) : q->body_len },
 	};
 
+	if (has_password && !without)
+		return -ENOMEM;
 	store_repeat_hash(c->server->store, parts, COUNT(parts), c->repeat_hash);
+	return 0;
 }
 
 /* Where what was made is: below where it was asked for. */
@@ -92,7 +110,11 @@ bool repeat_begin(struct api_call *c)
 			REPEAT_KEY_SIZE - 1);
 		return false;
 	}
-	hash_request(c);
+	r = hash_request(c);
+	if (r < 0) {
+		c->error = r;
+		return false;
+	}
 	r = store_repeat_get(c->server->store, c->actor, key, &before, &answer);
 	c->repeats = r == -ENOENT;
 	if (r == 0)
@@ -101,6 +123,11 @@ bool repeat_begin(struct api_call *c)
 		answer_store_error(c, r, "");
 	buffer_clear(&answer);
 	return c->repeats;
+}
+
+bool repeat_is_first(struct api_call *c)
+{
+	return !c->repeats || repeat_begin(c);
 }
 
 bool repeat_keep(struct api_call *c, int status, json_t *object, const char *text)

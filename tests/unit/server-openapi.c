@@ -122,6 +122,28 @@ static void check_path_parameters(json_t *doc, const char *path, json_t *operati
 		fail_msg("%s: the parameters in the path are not all described", path);
 }
 
+/* A reference to the header's description, if and only if the route looks at it. */
+static void a_key_is_described_where_it_is_taken(void **state)
+{
+	size_t count, i, k;
+	const struct api_route *routes = api_routes(&count);
+	json_t *paths = json_object_get(*state, "paths"), *parameter;
+	const char *method, *path;
+
+	for (i = 0; i < count && api_route(i, &method, &path); i++) {
+		json_t *operation = json_object_get(json_object_get(paths, path), lower(method));
+		bool told = false;
+
+		json_array_foreach (json_object_get(operation, "parameters"), k, parameter) {
+			const char *ref = json_string_value(json_object_get(parameter, "$ref"));
+			told |= ref && strstr(ref, "/idempotencyKey");
+		}
+		if (told != api_creates(&routes[i]))
+			fail_msg("%s %s %s an Idempotency-Key", method, path,
+				told ? "doesn't take" : "isn't said to take");
+	}
+}
+
 static void check_operation(json_t *doc, const char *path, const char *method, json_t *operation)
 {
 	json_t *answers = json_object_get(operation, "responses"), *answer;
@@ -199,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_route_is_described),
 		cmocka_unit_test(each_description_is_of_a_route),
+		cmocka_unit_test(a_key_is_described_where_it_is_taken),
 		cmocka_unit_test(operations_are_complete_and_have_names_of_their_own),
 		cmocka_unit_test(no_reference_leads_nowhere),
 		cmocka_unit_test(every_component_is_used),
