@@ -8,6 +8,8 @@ import { add, start } from "./router.js";
 import { place } from "./shell.js";
 import { failure } from "./ui.js";
 
+// The first that fits. What is no thing of its kind stands where no name can: no configuration's begins with "-", and
+// ids of tokens and machines are t-… and hexadecimal.
 const PAGES = [
 	["/", { title: "Overview", nav: "/", load: () => import("./page-overview.js") }],
 	["/login", { title: "Log in", bare: true, load: () => import("./page-login.js") }],
@@ -17,7 +19,7 @@ const PAGES = [
 	["/machines", { title: "Machines", nav: "/machines", load: () => import("./page-machines.js") }],
 	["/machines/:id", { title: "Machine", nav: "/machines", load: () => import("./page-machine.js") }],
 	["/configurations", { title: "Configurations", nav: "/configurations", load: () => import("./page-configurations.js") }],
-	["/configurations/new", { title: "Make a configuration", nav: "/configurations", role: "operator", load: () => import("./page-configuration-edit.js") }],
+	["/configurations/-/new", { title: "Make a configuration", nav: "/configurations", role: "operator", load: () => import("./page-configuration-edit.js") }],
 	["/configurations/:name", { title: "Configuration", nav: "/configurations", load: () => import("./page-configuration.js") }],
 	["/configurations/:name/edit", { title: "Edit", nav: "/configurations", role: "operator", load: () => import("./page-configuration-edit.js") }],
 	["/configurations/:name/:part", { title: "Configuration", nav: "/configurations", load: () => import("./page-configuration.js") }],

@@ -25,14 +25,14 @@ export async function page(view) {
 		key: (r) => r.name,
 		href: (r) => path`/configurations/${r.name}`,
 		empty: () => empty("No configurations yet", "A configuration is a file for the machines of some labels. They check it, apply it, and say whether it worked.",
-			can("operator") && linkButton("Make a configuration", "/configurations/new", { icon: "plus", kind: "primary" })),
+			can("operator") && linkButton("Make a configuration", "/configurations/-/new", { icon: "plus", kind: "primary" })),
 	});
 
 	view.watch(["configs"], () => list.refresh());
 	return [
 		header("Configurations", {
 			lead: "What machines should have, by their labels. The newest revision that means a machine is the one it should have.",
-			actions: can("operator") ? [linkButton("Make a configuration", "/configurations/new", { kind: "primary", icon: "plus", "data-key": "n" })] : [],
+			actions: can("operator") ? [linkButton("Make a configuration", "/configurations/-/new", { kind: "primary", icon: "plus", "data-key": "n" })] : [],
 		}),
 		card({ flush: true }, list.root),
 	];

@@ -161,7 +161,7 @@ function actions(c, again) {
 
 	return [...first.map((which) => actButton(c, which, again)),
 		menu(`More for ${nameOf(c)}`, [
-			c.state === "enrolled" && ["Push a configuration to it", () => go(`/configurations/new?client=${c.id}`), { icon: "configurations" }],
+			c.state === "enrolled" && ["Push a configuration to it", () => go(`/configurations/-/new?client=${c.id}`), { icon: "configurations" }],
 			c.listening && ["Where to dial it …", async () => await editAddress(c) && again(), { icon: "external" }],
 			...rest.map((which) => [ACTS[which].button, async () => await act(c, which) && again(which),
 				{ danger: ACTS[which].kind === "danger", icon: ACTS[which].icon }]),

@@ -93,6 +93,31 @@ async function isRefused(visit) {
 	await page.getByText("No machine of that kind").waitFor();
 }
 
+// No name is taken by a page of the dashboard's own.
+async function isCalledLikeAPage(visit) {
+	const { page } = visit;
+
+	for (const name of ["new", "edit", "content", "history"]) {
+		await visit.open("/configurations/-/new");
+		await page.getByLabel("Name").fill(name);
+		await page.getByRole("textbox", { name: "Content" }).fill(`this is ${name}\n`);
+		await page.getByLabel("Machines with").fill("role=nobody");
+		await page.getByText("0 machines have these now").waitFor();
+		await page.getByRole("button", { name: "Push", exact: true }).click();
+		await page.waitForURL(new RegExp(`/configurations/${name}$`));
+		await page.getByRole("heading", { name, level: 1, exact: true }).waitFor();
+		await visit.open("/configurations");
+		await page.getByRole("link", { name, exact: true }).click();
+		await page.getByRole("heading", { name, level: 1, exact: true }).waitFor();
+		await page.getByRole("link", { name: "Content" }).click();
+		await page.getByText(`this is ${name}`).waitFor();
+		await page.getByRole("link", { name: "History" }).click();
+		await page.getByRole("row", { name: /Revision 1/ }).waitFor();
+		await page.getByRole("link", { name: "Edit", exact: true }).click();
+		await page.getByRole("heading", { name: `Edit ${name}`, level: 1 }).waitFor();
+	}
+}
+
 async function isRemoved(visit) {
 	const { page } = visit;
 
@@ -125,6 +150,7 @@ export default async function test(browser) {
 	await isChanged(visit);
 	await isUploaded(visit);
 	await isRefused(visit);
+	await isCalledLikeAPage(visit);
 	await isRemoved(visit);
 	await visit.end();
 	await viewersSeeNoContent(browser);

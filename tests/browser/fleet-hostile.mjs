@@ -55,7 +55,7 @@ export default async function test(browser) {
 	visit.allow(400);
 	for (const bad of ["<script>alert(1)</script>", "\"><svg onload=alert(1)>", "javascript:alert(1)"].map(encodeURIComponent)) {
 		for (const path of [`/machines?q=${bad}&label=${bad}&state=${bad}&sort=${bad}`, `/messages?client=${bad}&type=${bad}&hours=${bad}`,
-			`/audit?q=${bad}&act=${bad}&object=${bad}`, `/configurations/new?client=${bad}`, `/configurations/hostile?q=${bad}&outcome=${bad}`,
+			`/audit?q=${bad}&act=${bad}&object=${bad}`, `/configurations/-/new?client=${bad}`, `/configurations/hostile?q=${bad}&outcome=${bad}`,
 			`/configurations/hostile/content?revision=${bad}`]) {
 			await visit.open(path);
 			await isClean(page);

@@ -27,7 +27,7 @@ async function fleet(api) {
 		{ name: "machines", path: "/machines" },
 		machine && { name: "machine", path: `/machines/${machine.id}` },
 		{ name: "configurations", path: "/configurations" },
-		{ name: "configuration-new", path: "/configurations/new" },
+		{ name: "configuration-new", path: "/configurations/-/new" },
 		config && { name: "configuration", path: `/configurations/${config.name}` },
 		config && { name: "configuration-content", path: `/configurations/${config.name}/content` },
 		config && { name: "configuration-history", path: `/configurations/${config.name}/history` },

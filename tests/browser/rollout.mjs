@@ -21,7 +21,7 @@ export default async function test(browser) {
 	await act("on", "web", "sh", "-c", `mkdir -p /etc/muster/apply.d && printf '%s' '${CHECK.replaceAll("'", "'\\''")}' >/etc/muster/apply.d/greeting.check && chmod 755 /etc/muster/apply.d/greeting.check`);
 
 	// To whom it goes is counted before.
-	await visit.login("dorothea", "/configurations/new");
+	await visit.login("dorothea", "/configurations/-/new");
 	await visit.markLoaded();
 	await page.getByLabel("Name", { exact: true }).fill("greeting");
 	await page.getByRole("radio", { name: "By labels" }).check();
