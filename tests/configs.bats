@@ -94,10 +94,15 @@ within_a_minute()
 @test "history, difference, rollback and removal are revisions" {
 	pushes app.conf $'a\nb\n' --all
 	pushes app.conf $'a\nc\n' --all
-	run musterctl config diff app.conf
-	assert_success
-	assert_output --partial '-b'
-	assert_output --partial '+c'
+	# As diff(1) tells it, by nobody's help.
+	run -0 env PATH=/nonexistent "$BUILD/musterctl" --socket "$server/control.sock" config diff app.conf
+	assert_output "$(diff -u --label app.conf@1 --label app.conf@2 <(printf 'a\nb\n') <(printf 'a\nc\n'))"
+	run -0 musterctl config diff app.conf 2 1
+	assert_output "$(diff -u --label app.conf@2 --label app.conf@1 <(printf 'a\nc\n') <(printf 'a\nb\n'))"
+	run -0 musterctl config diff app.conf 2 2
+	assert_output ''
+	run -4 musterctl config diff app.conf 1 99
+	run -2 musterctl config diff app.conf 1 x
 	run musterctl config rollback app.conf 1 --wait
 	assert_success
 	assert_equal "$(content_on db1 app.conf)" $'a\nb'

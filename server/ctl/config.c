@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
-#include <spawn.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "config.h"
-#include "lib/file.h"
+#include "lib/diff.h"
 #include "lib/order.h"
 #include "lib/text.h"
 #include "table.h"
-
-extern char **environ;
 
 /* Words after the name and before the options: at least one, at most so many. */
 static int words(struct ctl *c, const struct option *options, size_t count, int *argc, char **argv,
@@ -357,52 +351,46 @@ int config_show(struct ctl *c, int argc, char **argv)
 	return r;
 }
 
-/* A revision's content as a file without a name. */
-static int as_file(struct ctl *c, const char *name, const char *revision, int *ret_fd)
+struct side {
+	char name[160]; /* NAME@REVISION */
+	char *content;
+	size_t len;
+};
+
+static void side_endp(struct side *s)
 {
-	scoped(freep) char *content = NULL;
+	free(s->content);
+}
+
+static int take_side(struct ctl *c, const char *name, const char *revision, struct side *ret)
+{
 	json_t *object = NULL;
-	size_t len = 0;
 	int r = fetch(c, name, revision, &object);
 
 	if (r == CTL_OK)
-		r = content_of(object, &content, &len);
+		r = content_of(object, &ret->content, &ret->len);
 	json_decref(object);
-	if (r != CTL_OK)
-		return r;
-	*ret_fd = memfd_create("revision", 0);
-	if (*ret_fd < 0 || write(*ret_fd, content, len) != (ssize_t)len)
-		return complain(CTL_FAILED, "no memory");
-	return CTL_OK;
+	snprintf(ret->name, sizeof(ret->name), "%s@%s", name, revision);
+	return r;
 }
 
-/* By diff(1); 0: the same, 1: different. */
-static int run_diff(const char *name, const char *old, const char *new, int old_fd, int new_fd)
+static int print_diff(const struct side *old, const struct side *new)
 {
-	char label[2][160], path[2][32];
-	char *argv[] = { (char[]){ "diff" }, (char[]){ "-u" }, (char[]){ "--label" }, label[0],
-		(char[]){ "--label" }, label[1], (char[]){ "--" }, path[0], path[1], NULL };
-	pid_t pid;
-	int status;
+	struct buffer text = {};
+	int r = diff_unified(
+		old->content, old->len, new->content, new->len, old->name, new->name, &text);
 
-	snprintf(label[0], sizeof(label[0]), "%s@%s", name, old);
-	snprintf(label[1], sizeof(label[1]), "%s@%s", name, new);
-	snprintf(path[0], sizeof(path[0]), "/dev/fd/%d", old_fd);
-	snprintf(path[1], sizeof(path[1]), "/dev/fd/%d", new_fd);
-	fflush(stdout);
-	if (posix_spawnp(&pid, "diff", NULL, NULL, argv, environ) != 0 ||
-		waitpid(pid, &status, 0) < 0)
-		return complain(CTL_FAILED, "cannot run diff(1): is diffutils installed?");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
-		return complain(CTL_FAILED, "diff(1) failed");
-	return CTL_OK;
+	if (r == 0 && text.len)
+		fwrite(text.data, 1, text.len, stdout);
+	buffer_clear(&text);
+	return r < 0 ? complain(CTL_FAILED, "no memory") : CTL_OK;
 }
 
 /* Without revisions: what the newest changed. */
 int config_diff(struct ctl *c, int argc, char **argv)
 {
-	scoped(closep) int old_fd = -1;
-	scoped(closep) int new_fd = -1;
+	scoped(side_endp) struct side before = {};
+	scoped(side_endp) struct side after = {};
 	char old[24], new[24];
 	json_t *newest = NULL;
 	long long n;
@@ -418,10 +406,8 @@ int config_diff(struct ctl *c, int argc, char **argv)
 		return complain(CTL_REFUSED, "there is only one revision of '%s'", argv[0]);
 	snprintf(old, sizeof(old), "%lld", n - 1);
 	snprintf(new, sizeof(new), "%lld", n);
-	r = as_file(c, argv[0], argc > 1 ? argv[1] : old, &old_fd);
+	r = take_side(c, argv[0], argc > 1 ? argv[1] : old, &before);
 	if (r == CTL_OK)
-		r = as_file(c, argv[0], argc > 2 ? argv[2] : new, &new_fd);
-	return r == CTL_OK ? run_diff(argv[0], argc > 1 ? argv[1] : old, argc > 2 ? argv[2] : new,
-				     old_fd, new_fd)
-			   : r;
+		r = take_side(c, argv[0], argc > 2 ? argv[2] : new, &after);
+	return r == CTL_OK ? print_diff(&before, &after) : r;
 }
