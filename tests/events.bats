@@ -312,3 +312,153 @@ told()
 	run -2 musterctl events --topic nothing
 	assert_output "musterctl: parameter 'topics': there is no topic 'nothing'"
 }
+
+### Messages, followed
+
+# says TYPE FROM TO [PAD]: the machine a says the numbers of this range, each with so many bytes before it. The body is
+# muster-protocol(7)'s MSG.
+says()
+{
+	local commands=() i pad text
+
+	[[ -e $dir/a/id ]] || enrols
+	pad=$(printf '%*s' "${4:-0}" '')
+	for ((i = $2; i <= $3; i++)); do
+		text=${pad// /x}$i
+		commands+=(say 1 "$(printf '01%032x%016x%016x%02x%s%08x%s' 7 "$i" 1790000000 ${#1} \
+			"$(hex "$1")" ${#text} "$(hex "$text")")" answer)
+	done
+	peer a connect-enrolled hello "${commands[@]}" >/dev/null
+}
+
+hex()
+{
+	printf %s "$1" | od -An -v -tx1 | tr -d ' \n'
+}
+
+enrols()
+{
+	token_id >/dev/null
+	peer a enrol "$(jq -r .token "$dir/token")" >/dev/null
+}
+
+# follows_messages FILE [OPTION...]: from when it has begun, which a first message tells.
+follows_messages()
+{
+	musterctl message list --follow "${@:2}" >"$dir/$1" 2>"$dir/$1.err" 3>&- &
+	readers+=($!)
+	eventually [ -s "$dir/$1" ]
+}
+
+# Their texts, which are numbers behind a pad.
+numbers_in() # FILE
+{
+	sed 's/.*] x*//' "$dir/$1" | xargs
+}
+
+shows() # FILE NUMBERS...
+{
+	[[ $(numbers_in "$1") == "${*:2}" ]]
+}
+
+@test "who follows messages gets those asked for, as they come, each once" {
+	says t 1 1
+	says rare 2 2
+	follows_messages all
+	follows_messages rare --type rare
+	follows_messages machine --client "$(cat "$dir/a/id")"
+	says t 3 5
+	says rare 6 6
+	eventually shows all 1 2 3 4 5 6
+	eventually shows machine 1 2 3 4 5 6
+	eventually shows rare 2 6
+}
+
+@test "a follower is woken by what another process has stored" {
+	server_stops
+	sed -i '/^Listen=127.0.0.1:0$/{a Workers=3
+:a;n;ba}' "$dir/conf"
+	server_starts
+	says t 1 1
+	follows_messages all
+	for i in {2..12}; do
+		says t "$i" "$i"
+	done
+	eventually shows all {1..12}
+}
+
+@test "a wait for messages ends with its time, with its caller, and with the server" {
+	says t 1 1
+	run -0 api GET '/messages?after=1&wait=1'
+	assert_equal "$(jq -c '[.messages, .last]' <<<"$output")" '[[],1]'
+	# Who goes away takes his wait with him.
+	for i in {1..20}; do
+		curl -q -s --unix-socket "$MUSTER_SOCKET" 'http://localhost/api/v1/messages?after=1&wait=60' >"$dir/waits$i" 3>&- &
+		readers+=($!)
+	done
+	for i in {0..9}; do
+		kill "${readers[i]}"
+	done
+	says t 2 2
+	for i in {11..20}; do
+		eventually grep -q '"last":2' "$dir/waits$i"
+	done
+	curl -q -s --unix-socket "$MUSTER_SOCKET" 'http://localhost/api/v1/messages?after=2&wait=60' >"$dir/last" 3>&- &
+	readers+=($!)
+	server_stops
+	run ! wait "${readers[20]}"
+}
+
+is_told_away() # TIMES
+{
+	(($(grep -c 'the server is away' "$dir/all.err") == $1))
+}
+
+@test "the server goes, also killed, and comes back: who follows goes on, nothing lost and nothing twice" {
+	says t 1 1
+	follows_messages all
+	for i in {1..3}; do
+		says t $((3 * i - 1)) $((3 * i - 1))
+		if ((i == 2)); then
+			server_stops
+		else
+			kill -KILL "$server"
+			wait "$server" || true
+		fi
+		eventually is_told_away "$i"
+		server_starts
+		says t $((3 * i)) $((3 * i + 1))
+	done
+	eventually shows all {1..10}
+	assert_equal "$(sort -u "$dir/all.err")" "musterctl: the server is away; it is asked until it is back"
+	# What is asked for wrongly is no reason to wait.
+	run -4 musterctl message list --follow --client ffffffffffffffffffffffffffffffff
+	server_stops
+	run -3 musterctl message list --follow
+}
+
+@test "a follower that doesn't read holds up nobody, and costs the server nothing; later it has it all" {
+	local i before
+
+	says t 1 1
+	follows_messages quick
+	mkfifo "$dir/pipe"
+	musterctl message list --all --follow >"$dir/pipe" 2>"$dir/slow.err" 3>&- &
+	readers+=($!)
+	exec 8<"$dir/pipe"
+	says warm 2 41 4000
+	before=$(memory_of "$server")
+	for ((i = 42; i < 1042; i += 100)); do
+		says t "$i" $((i + 99)) 4000
+	done
+	eventually shows quick {1..1041}
+	(($(memory_of "$server") - before < 4096)) || fail "the server has grown by $(($(memory_of "$server") - before)) KiB"
+	head -n 1041 <&8 >"$dir/slow"
+	exec 8<&-
+	shows slow {1..1041}
+}
+
+memory_of() # PID: KiB
+{
+	awk '/^RssAnon/ { print $2 }' "/proc/$1/status"
+}

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 
+#include "../changes.h"
 #include "../store/messages.h"
+#include "carrier.h"
 #include "filters.h"
 #include "lib/text.h"
 #include "messages_json.h"
 #include "recent.h"
 
-#define SCAN_ROWS  2000   /* looked at for one answer */
-#define WAIT_MAX   60     /* seconds */
-#define WAIT_PAUSE 200000 /* microseconds between looks */
+#define SCAN_ROWS   2000  /* looked at for one answer */
+#define WAIT_MAX    60    /* seconds */
+#define GATHER_USEC 20000 /* what comes within that is one look */
 
 /* A question, also while it waits for an answer. */
 struct asked {
 	struct message_filter filter;
 	uint8_t client[CLIENT_ID_SIZE];
+	char client_hex[CLIENT_ID_TEXT_SIZE]; /* "": of all */
 	char type[MSG_TYPE_SIZE];
-	uint64_t limit, until; /* until: CLOCK_MONOTONIC, seconds; 0: doesn't wait */
-	uint64_t head;         /* seq given last when it was looked for */
+	uint64_t limit, until; /* until: CLOCK_MONOTONIC, microseconds; 0: doesn't wait */
+	struct server *server;
+	struct carrier *carrier;
+	struct watcher watcher; /* while it waits */
 };
 
 struct listing {
@@ -66,12 +72,19 @@ static void answer_page(struct api_call *c, struct listing *l, uint64_t next, ui
 	page_answer(c, &l->page, extra, "messages", text);
 }
 
-static uint64_t seconds_now(void)
+static uint64_t usec_now(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t usec_left(const struct asked *a)
+{
+	uint64_t now = usec_now();
+
+	return a->until > now ? a->until - now : 0;
 }
 
 /* false: nothing to tell yet, and there is time left. */
@@ -79,26 +92,66 @@ static bool try_answer(struct api_call *c, struct asked *a)
 {
 	struct listing l = { .limit = a->limit };
 	uint64_t next = 0, head = 0;
+	bool settled = !turn_is_open(c->server->turn), done = true;
 	int r = store_message_head(c->server->store, &head);
-	bool done = true;
 
-	if (r == 0 && (a->until == 0 || head != a->head || seconds_now() >= a->until))
+	if (r == 0)
 		r = store_message_each(c->server->store, &a->filter, list_one, &l, &next);
 	if (r < 0 && l.page.error == 0)
 		answer_store_error(c, r, "message");
-	else if (l.page.count == 0 && next == 0 && seconds_now() < a->until)
+	else if (l.page.count == 0 && next == 0 && usec_left(a) > 0)
 		done = false;
 	else
 		answer_page(c, &l, next, head);
-	a->head = head;
+	/* Of the others the next look need not know: unless their turn may still be undone. */
+	if (!done && settled && head > a->filter.after)
+		a->filter.after = head;
 	page_endp(&l.page);
 	return done;
 }
 
+/* ---- waiting: as soon as something is told of, or at the end of the time */
+
 static bool look_again(struct api_call *c)
 {
-	return !try_answer(c, c->state);
+	struct asked *a = c->state;
+	bool more = !try_answer(c, a);
+
+	c->pause = usec_left(a);
+	return more;
 }
+
+static void on_changes(struct watcher *w, const struct change *changes, size_t count)
+{
+	struct asked *a = (struct asked *)((char *)w - offsetof(struct asked, watcher));
+
+	for (size_t i = 0; i < count; i++)
+		if (changes[i].topic == CHANGE_MESSAGES &&
+			(*changes[i].id == '\0' || *a->client_hex == '\0' ||
+				strcmp(changes[i].id, a->client_hex) == 0))
+			carrier_hasten(a->carrier, GATHER_USEC);
+}
+
+static void end_waiting(void *state)
+{
+	struct asked *a = state;
+
+	changes_unwatch(a->server, &a->watcher);
+}
+
+/* Whatever comes after the look is told of later than this: changes are given out by the loop. */
+static void wait_for_more(struct api_call *c, struct asked *a)
+{
+	a->server = c->server;
+	a->carrier = c->carrier;
+	a->watcher.changed = on_changes;
+	changes_watch(c->server, &a->watcher);
+	c->end = end_waiting;
+	c->step = look_again;
+	c->pause = usec_left(a);
+}
+
+/* ---- the question */
 
 static bool ask_for_client(struct api_call *c, const struct param *p, struct asked *a)
 {
@@ -114,6 +167,7 @@ static bool ask_for_client(struct api_call *c, const struct param *p, struct ask
 		return false;
 	}
 	memcpy(a->client, client.id, sizeof(a->client));
+	sodium_bin2hex(a->client_hex, sizeof(a->client_hex), client.id, CLIENT_ID_SIZE);
 	a->filter.client = a->client;
 	return true;
 }
@@ -174,12 +228,10 @@ void api_message_list(struct api_call *c)
 		!read_number(c, &params[5], 1, WAIT_MAX, 0, &wait))
 		return;
 	a->filter.scan = SCAN_ROWS;
-	a->head = UINT64_MAX;
-	a->until = wait > 0 ? seconds_now() + wait : 0;
-	if (try_answer(c, a))
-		return;
-	c->step = look_again;
-	c->pause = WAIT_PAUSE;
+	if (wait > 0)
+		a->until = usec_now() + wait * 1000000;
+	if (!try_answer(c, a))
+		wait_for_more(c, a);
 }
 
 static int show_one(void *userdata, const struct message_record *m)

@@ -265,6 +265,14 @@ static int start_work(struct carrier *c)
 		from_now(pause_of(c)), 1, on_work, c);
 }
 
+void carrier_hasten(struct carrier *c, uint64_t usec)
+{
+	uint64_t due = 0, sooner = from_now(usec);
+
+	if (c->work && sd_event_source_get_time(c->work, &due) >= 0 && sooner < due)
+		sd_event_source_set_time(c->work, sooner);
+}
+
 static int handle(struct carrier *c)
 {
 	change_state(c, CARRIER_BUSY);

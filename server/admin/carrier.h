@@ -68,6 +68,10 @@ int door_open(struct door *d, int fd) must_use;
 /* Ends all connections. May be called twice, and of a door all zero that was never opened. */
 void door_close(struct door *d);
 
+/* The next step of the call under way (api.h) is done in so many microseconds, unless it is due
+ * before. */
+void carrier_hasten(struct carrier *c, uint64_t usec);
+
 /* ---- streams */
 
 /* Makes the answer under way a stream: writes its head (200, chunked for HTTP/1.1) with these

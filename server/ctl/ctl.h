@@ -18,6 +18,7 @@ enum ctl_exit {
 	CTL_REFUSED = 5,     /* the server won't, as things are */
 	CTL_BROKEN = 6,      /* the audit log, or a receipt, has been tampered with */
 	CTL_NOT_ALL = 7, /* not every machine has the configuration that it should, or is back */
+	CTL_AGAIN = -1,  /* never the program's: see struct ctl */
 };
 
 #define CONTROL_SOCKET "/run/muster/control.sock"
@@ -26,6 +27,7 @@ struct ctl {
 	const char *socket;
 	const char *server, *token_file, *pin; /* over HTTP instead; NULL: not */
 	bool json;
+	bool patient; /* a server that is away is CTL_AGAIN, and nothing is said of it */
 	bool color;   /* standard output is a terminal that knows colours */
 	void *handle; /* request.c's connection */
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include <time.h>
 
+#include "lib/backoff.h"
 #include "lib/text.h"
 #include "table.h"
 
@@ -82,31 +84,60 @@ static int follow_one(struct ctl *c, json_t *message)
 	return puts(line) < 0 ? CTL_FAILED : CTL_OK;
 }
 
+static void await(struct backoff *b)
+{
+	uint64_t ms;
+
+	if (b->attempt == 0)
+		fprintf(stderr, "musterctl: the server is away; it is asked until it is back\n");
+	ms = backoff_next(b);
+	nanosleep(&(struct timespec){ .tv_sec = (time_t)(ms / 1000),
+			  .tv_nsec = (long)(ms % 1000) * 1000000 },
+		NULL);
+}
+
+static int show_new(struct ctl *c, json_t *answer)
+{
+	json_t *message;
+	size_t i;
+	int r = CTL_OK;
+
+	json_array_foreach (json_object_get(answer, "messages"), i, message)
+		if (r == CTL_OK)
+			r = follow_one(c, message);
+	return r == CTL_OK && fflush(stdout) != 0 ? CTL_FAILED : r;
+}
+
+/* Once it has begun it goes on where it was, however often the server is away: what comes after a
+ * number is asked for, so nothing is lost and nothing comes twice. */
 static int follow(struct ctl *c, const char *base, const char *start)
 {
+	struct backoff pause = { .base_ms = 100, .cap_ms = 5000 };
 	char path[1024], after[24] = "";
+	json_t *answer;
 	int r = CTL_OK;
 
 	while (r == CTL_OK) {
-		json_t *answer = NULL, *message;
-		size_t i;
-
-		snprintf(path, sizeof(path), "%s", *after ? base : start);
-		if (*after) {
+		snprintf(path, sizeof(path), "%s", c->patient ? base : start);
+		if (c->patient) {
 			request_add(path, sizeof(path), "after", after);
 			request_add(path, sizeof(path), "wait", WAIT);
 		}
+		answer = NULL;
 		r = request_get(c, path, &answer);
+		if (r == CTL_AGAIN) {
+			await(&pause);
+			r = CTL_OK;
+			continue;
+		}
 		if (r != CTL_OK)
 			return r;
-		json_array_foreach (json_object_get(answer, "messages"), i, message)
-			if (r == CTL_OK)
-				r = follow_one(c, message);
+		backoff_reset(&pause);
+		r = show_new(c, answer);
 		snprintf(after, sizeof(after), "%lld",
 			(long long)json_integer_value(json_object_get(answer, "last")));
+		c->patient = true;
 		json_decref(answer);
-		if (fflush(stdout) != 0)
-			return CTL_FAILED;
 	}
 	return r;
 }

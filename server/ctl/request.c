@@ -93,6 +93,28 @@ static int unreachable(struct ctl *c, CURL *curl)
 		c->socket, error ? strerror((int)error) : "no answer");
 }
 
+/* What may be over soon: it restarts, or its database does. */
+static bool is_away(CURL *curl, CURLcode code, long status)
+{
+	long error = 0;
+
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+	switch ((int)code) {
+	case CURLE_OK:
+		return status >= 502 && status <= 504;
+	case CURLE_COULDNT_CONNECT:
+		return error != EACCES && error != EPERM;
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_OPERATION_TIMEDOUT:
+	case CURLE_GOT_NOTHING:
+	case CURLE_PARTIAL_FILE:
+	case CURLE_RECV_ERROR:
+	case CURLE_SEND_ERROR:
+		return true;
+	}
+	return false;
+}
+
 static int transfer_failed(struct ctl *c, CURL *curl, CURLcode code, const struct answer *a)
 {
 	if (*remote.base && !a->too_long)
@@ -243,6 +265,8 @@ static int exchange(struct ctl *c, const char *path, const char *body, struct an
 		return a->stopped;
 	if (r != CURLE_OK && a->visit && !a->too_long && is_success(a))
 		return CTL_OK; /* however it has ended, it was read until then */
+	if (c->patient && is_away(curl, r, a->status))
+		return CTL_AGAIN;
 	if (r != CURLE_OK)
 		return transfer_failed(c, curl, r, a);
 	return a->status < 200 || a->status > 299 ? refused(a) : CTL_OK;
