@@ -47,6 +47,11 @@ static bool has_connection(enum state state)
 	return state == CONNECTED || state == SUSPENDED;
 }
 
+const char *agent_server(const struct agent *a)
+{
+	return a->setup->config.servers.at[a->place];
+}
+
 /* A mere acknowledgement is written down, but only now and then worth systemd's while. */
 void agent_change_state(struct agent *a, enum state state, const char *detail)
 {
@@ -59,7 +64,7 @@ void agent_change_state(struct agent *a, enum state state, const char *detail)
 	s->state = state;
 	if (detail != s->detail)
 		(void)snprintf(s->detail, sizeof s->detail, "%s", detail);
-	(void)snprintf(s->server, sizeof s->server, "%s", a->setup->config.server);
+	(void)snprintf(s->server, sizeof s->server, "%s", agent_server(a));
 	write_status(a);
 	if (!same || !has_connection(state) || now - a->told >= TELL_EVERY || now < a->told)
 		tell_systemd(a, now);
@@ -123,12 +128,27 @@ void agent_disconnect(struct agent *a)
 	a->suspended = false;
 }
 
-/* Ends the connection, if there is one, and arms the next attempt: after the back-off's delay, or
- * near its cap when refused, but not before least. */
+/* What the last failure means when all the other addresses have failed before. */
+static void tell_failure(struct agent *a, enum state state, enum retry_end end, const char *text)
+{
+	size_t count = a->retry.count;
+	char all[sizeof a->status.detail];
+
+	log_repeated(&a->complaints[a->place], state == REFUSED ? LOG_ERR : LOG_WARNING, text);
+	if (count > 1 && state == WAITING && retry_is_round(&a->retry, end)) {
+		(void)snprintf(all, sizeof all, "none of %zu addresses serves; the last: %.300s",
+			count, text);
+		text = all;
+	}
+	agent_change_state(a, state, text);
+}
+
+/* Ends the connection, if there is one, and arms the next attempt: after the delay of lib/retry.h,
+ * or near the cap when refused, but not before least. */
 void agent_lose(struct agent *a, enum state state, uint64_t least, const char *format, ...)
 {
-	uint64_t cap = a->backoff.cap_ms, delay;
-	bool greeted = a->greeted;
+	enum retry_end end = a->lasted ? RETRY_LOST : a->greeted ? RETRY_BROKEN : RETRY_FAILED;
+	uint64_t cap = a->retry.backoff.cap_ms, delay;
 	char why[WHY_SIZE], text[sizeof a->status.detail];
 	va_list values;
 
@@ -136,19 +156,17 @@ void agent_lose(struct agent *a, enum state state, uint64_t least, const char *f
 	(void)vsnprintf(why, sizeof why, format, values);
 	va_end(values);
 	status_copy_printable(why, text, sizeof text);
-	if (a->lasted)
-		backoff_reset(&a->backoff);
 	agent_disconnect(a);
-	if (listen_rest(a, greeted ? "" : text)) { /* that it ends is as it should be */
+	if (listen_rest(a, end == RETRY_FAILED ? text : "")) { /* that it ends is as it should be */
 		memory_give_back();
 		return;
 	}
-	delay = state == REFUSED ? agent_between(cap - cap / 10, cap + cap / 10)
-				 : backoff_next(&a->backoff);
+	delay = retry_after(&a->retry, end);
+	if (state == REFUSED)
+		delay = agent_between(cap - cap / 10, cap + cap / 10);
 	delay = delay < least ? agent_between(least, least + least / 10) : delay;
 	a->status.next = time(NULL) + (time_t)(delay / SECOND);
-	log_repeated(&a->complaint, state == REFUSED ? LOG_ERR : LOG_WARNING, text);
-	agent_change_state(a, state, text);
+	tell_failure(a, state, end, text);
 	agent_arm(a, delay, attempt);
 	memory_give_back();
 }
@@ -162,7 +180,7 @@ static void lose_by(struct agent *a, const struct uplink_error *e)
 
 void agent_on_silence(struct agent *a)
 {
-	agent_lose(a, WAITING, 0, "%s does not answer", a->setup->config.server);
+	agent_lose(a, WAITING, 0, "%s does not answer", agent_server(a));
 }
 
 /* ---------------------------------------------------------------- the channel */
@@ -202,7 +220,7 @@ static void take_messages(struct agent *a)
 			agent_lose(a, WAITING, 0,
 				"%s sent something that is not authentic or not "
 				"understood (%s)",
-				a->setup->config.server, strerror(-r));
+				agent_server(a), strerror(-r));
 		else if (r > 0)
 			dialogue_take(a, &m);
 	}
@@ -292,8 +310,9 @@ static void on_connected(void *userdata, CURL *curl, CURLcode result)
 static void attempt(struct agent *a)
 {
 	const struct config *c = &a->setup->config;
+	size_t place = a->place = retry_place(&a->retry);
 	struct uplink_options options = {
-		.server = c->server,
+		.server = c->servers.at[place],
 		.pins = c->pins,
 		.proxy = c->has_proxy ? c->proxy : NULL,
 		.tls = &a->setup->tls,
@@ -316,8 +335,9 @@ static void use_setup(struct agent *a, struct setup *s)
 	setup_free(a->setup);
 	a->setup = s;
 	a->limits = s->config.messages;
-	a->backoff = (struct backoff){ BACKOFF_BASE, s->config.backoff_cap_ms, 0 };
-	a->complaint.text[0] = '\0';
+	retry_begin(&a->retry, s->config.servers.count, BACKOFF_BASE, s->config.backoff_cap_ms);
+	a->place = retry_place(&a->retry);
+	memset(a->complaints, 0, sizeof a->complaints);
 	a->status.next = 0;
 	greeting_client_text(s->config.client_id, a->status.client);
 }

@@ -47,12 +47,10 @@ static void mistake(struct reading *r, const char *format, ...)
 	r->wrong = true;
 }
 
-static int set_server(struct config *c, const char *value)
+/* May be given several times: every line adds its addresses. */
+static int set_servers(struct config *c, const char *value)
 {
-	if (uplink_check_server(value) < 0)
-		return -EINVAL;
-	(void)snprintf(c->server, sizeof c->server, "%s", value);
-	return 0;
+	return addresses_add(&c->servers, value);
 }
 
 /* May be given several times: every line adds its pins. */
@@ -163,7 +161,7 @@ static const struct key {
 	bool needed;
 	bool repeats;
 } keys[] = {
-	{ "Server", set_server, "HOST:PORT", true, false },
+	{ "Server", set_servers, "HOST:PORT, or several with blanks between", true, true },
 	{ "Pins", set_pins, "sha256//BASE64, at most eight, joined by ';'", true, true },
 	{ "ServerKey", set_server_key, "66 hex digits of a compressed secp256k1 key", true, false },
 	{ "ReleaseKey", set_release_key, "a minisign public key", true, false },
@@ -177,6 +175,17 @@ static const struct key {
 	{ "SpoolSize", set_spool_size, "1M to 64G", false, false },
 	{ "MessageMax", set_message_max, "1 to 64K", false, false },
 };
+
+/* A setter's -EEXIST and -E2BIG are of a list. */
+static void check_set(struct reading *r, const struct key *k, int result)
+{
+	if (result == -EEXIST)
+		mistake(r, "%s= names the same a second time", k->name);
+	else if (result == -E2BIG)
+		mistake(r, "%s= names more than %d", k->name, ADDRESSES_MAX);
+	else if (result < 0)
+		mistake(r, "%s= wants %s", k->name, k->wanted);
+}
 
 static int on_value(void *userdata, const char *section, const char *name, const char *value)
 {
@@ -193,8 +202,8 @@ static int on_value(void *userdata, const char *section, const char *name, const
 			continue;
 		if ((r->seen & 1u << i) && !k->repeats)
 			mistake(r, "%s= is given a second time", name);
-		else if (k->set(&r->config, value) < 0)
-			mistake(r, "%s= wants %s", name, k->wanted);
+		else
+			check_set(r, k, k->set(&r->config, value));
 		r->seen |= 1u << i;
 		return !r->wrong;
 	}

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "agent/post.h"
+#include "lib/addresses.h"
 #include "lib/minisign.h"
 #include "lib/uplink.h"
 
@@ -13,7 +14,7 @@
 #define CONFIG_LINE_SIZE 200 /* inih's INI_MAX_LINE: longest line, with newline and NUL */
 
 struct config {
-	char server[264];
+	struct addresses servers;            /* one at least; all have the keys below */
 	char pins[PINS_MAX * PIN_TEXT_SIZE]; /* joined by ; */
 	uint8_t server_key[PUBLIC_KEY_SIZE];
 	struct minisign_public release_key;

@@ -99,7 +99,7 @@ static void on_hello_ack(struct agent *a, const struct ack *ack)
 	a->lasted = !first;
 	a->greeted = true;
 	a->put_off = false;
-	a->complaint.text[0] = '\0';
+	a->complaints[a->place].text[0] = '\0';
 	a->status.hello = time(NULL);
 	listen_greeted(a);
 	greeting_check_clock(ack->time, odd);
@@ -108,7 +108,7 @@ static void on_hello_ack(struct agent *a, const struct ack *ack)
 	show_connection(a, odd);
 	arm_heartbeat(a, ack->heartbeat, first);
 	if (first) {
-		log_seldom(LOG_INFO, "connected to %s", a->setup->config.server);
+		log_seldom(LOG_INFO, "connected to %s", agent_server(a));
 		memory_give_back(); /* what connecting took */
 	} else {
 		memory_rest();
@@ -131,7 +131,7 @@ static void on_ack(struct agent *a, const struct message *m)
 	if (r == 0)
 		agent_lose(a, WAITING, 0,
 			"%s acknowledged what was not said, or in an unknown form",
-			a->setup->config.server);
+			agent_server(a));
 	else
 		check_sent(a, r);
 }
@@ -150,7 +150,7 @@ static void end_revoked(struct agent *a, const char *why)
 	log_say(LOG_ERR,
 		"%s has revoked this machine%s%s; its keys are wiped; to enrol it anew, run "
 		"muster-enrol --uninstall and then the installer",
-		a->setup->config.server, *text ? ": " : "", text);
+		agent_server(a), *text ? ": " : "", text);
 	listen_shut(a->paths);
 	a->status.next = 0;
 	agent_change_state(a, REVOKED, text);
@@ -163,8 +163,7 @@ static void on_state(struct agent *a, const struct message *m)
 	struct state_notice notice;
 
 	if (state_notice_decode(m->body, m->len, &notice) < 0 || notice.state == MACHINE_PENDING) {
-		agent_lose(a, WAITING, 0, "%s told a state in an unknown form",
-			a->setup->config.server);
+		agent_lose(a, WAITING, 0, "%s told a state in an unknown form", agent_server(a));
 		return;
 	}
 	if (notice.state == MACHINE_REVOKED) {
@@ -173,7 +172,7 @@ static void on_state(struct agent *a, const struct message *m)
 	}
 	a->suspended = notice.state == MACHINE_SUSPENDED;
 	status_copy_printable(notice.text, a->reason, sizeof a->reason);
-	log_seldom(LOG_NOTICE, "%s has %s this machine%s%s", a->setup->config.server,
+	log_seldom(LOG_NOTICE, "%s has %s this machine%s%s", agent_server(a),
 		a->suspended ? "suspended" : "resumed", *a->reason ? ": " : "", a->reason);
 	if (a->suspended)
 		mail_hold(a->mail);
@@ -202,7 +201,7 @@ static void put_off(struct agent *a, uint32_t seconds, const char *why)
 
 static void on_nack(struct agent *a, const struct message *m)
 {
-	const char *server = a->setup->config.server, *colon;
+	const char *server = agent_server(a), *colon;
 	struct nack nack;
 	int r = nack_decode(m->body, m->len, &nack);
 
@@ -310,7 +309,7 @@ void dialogue_restart(void *userdata)
 {
 	struct agent *a = userdata;
 
-	log_say(LOG_NOTICE, "restarting, as %s has asked", a->setup->config.server);
+	log_say(LOG_NOTICE, "restarting, as %s has asked", agent_server(a));
 	agent_disconnect(a);
 	agent_change_state(a, STARTING, "restarting, as the server has asked");
 	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);

@@ -15,8 +15,8 @@
 #include "agent/reset.h"
 #include "agent/setup.h"
 #include "agent/status.h"
-#include "lib/backoff.h"
 #include "lib/multi.h"
+#include "lib/retry.h"
 #include "lib/session.h"
 #include "lib/uplink.h"
 
@@ -33,7 +33,8 @@ struct agent {
 	struct setup *setup;
 	struct orders *orders;
 	struct reset *reset;
-	struct backoff backoff;
+	struct retry retry;
+	size_t place; /* in the configured addresses: of this attempt, or the last one */
 
 	sd_event_source *timer; /* the one timer, for the one next thing */
 	void (*due)(struct agent *a);
@@ -54,9 +55,12 @@ struct agent {
 	struct post_limits limits;
 
 	struct status status;
-	time_t told;                 /* when systemd was last told */
-	struct log_repeat complaint; /* the last failure that was logged */
+	time_t told;                                 /* when systemd was last told */
+	struct log_repeat complaints[ADDRESSES_MAX]; /* the last failures that were logged */
 };
+
+/* The address of the server that it is about, for messages. */
+const char *agent_server(const struct agent *a);
 
 /* The one place that says what the agent is doing. detail may be a->status.detail itself. */
 void agent_change_state(struct agent *a, enum state state, const char *detail);

@@ -93,7 +93,7 @@ static void make_note(struct agent *a)
 	greeting_gather(&hello);
 	sodium_bin2hex(boot, sizeof boot, hello.boot_id, sizeof hello.boot_id);
 	(void)snprintf(a->listening->note, NOTE_MAX, "%u %s %s\n", a->listens, boot,
-		a->setup->config.server);
+		a->setup->config.servers.at[0]);
 }
 
 static bool is_known(const struct agent *a)
@@ -124,6 +124,12 @@ void listen_greeted(struct agent *a)
 
 /* ---------------------------------------------------------------- the end */
 
+/* Which of several servers connects isn't told apart: the first stands for them all. */
+static void name_any(struct agent *a)
+{
+	a->place = 0;
+}
+
 static bool announces(const struct listening *l)
 {
 	return l->announce && now_usec() < l->until;
@@ -145,6 +151,7 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)
 		return 0;
 	}
 	agent_disconnect(a);
+	name_any(a);
 	agent_change_state(a, LISTENING, "");
 	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
 	(void)sd_event_exit(a->event, AGENT_EXIT_IDLE);
@@ -172,6 +179,7 @@ bool listen_rest(struct agent *a, const char *detail)
 	if (!a->listening || announces(a->listening))
 		return false;
 	a->status.next = 0;
+	name_any(a);
 	(void)sd_event_source_set_enabled(a->timer, SD_EVENT_OFF);
 	agent_change_state(a, LISTENING, detail);
 	return true;
@@ -183,13 +191,14 @@ static void on_guest(void *userdata, SSL *ssl, int fd)
 {
 	struct agent *a = userdata;
 	struct uplink *u;
-	int r = uplink_adopt(a->setup->config.server, ssl, fd, &u);
+	int r = uplink_adopt(a->setup->config.servers.at[0], ssl, fd, &u);
 
 	if (r < 0) {
 		(void)log_err(r, "cannot take the server's connection");
 		return;
 	}
 	listen_exchange(a);
+	name_any(a);
 	agent_adopt(a, u);
 }
 

@@ -21,6 +21,15 @@ told() { awk -v name="$1" '$1 == name { print $2 }' <<<"$output"; }
 	awk -v peak="$(told peak)" -v rate="$(told rate)" 'BEGIN { exit !(peak <= 2 * rate) }'
 }
 
+@test "one of several servers is lost: the others get no more than twice what they can take in any second" {
+	for servers in 2 3 8; do
+		outage 0 --agents 1000000 --outage 600 --servers "$servers"
+		[ "$(told back)" = $((1000000 / servers)) ]
+		[ "$(told timeouts)" = 0 ]
+		awk -v last="$(told back_seconds)" 'BEGIN { exit !(last < 15) }'
+	done
+}
+
 @test "the simulation fails where the servers are too few" {
 	outage 1 --agents 100000 --outage 60 --rate 100
 	awk -v peak="$(told peak)" -v rate="$(told rate)" 'BEGIN { exit !(peak > 2 * rate) }'
@@ -32,8 +41,8 @@ told() { awk -v name="$1" '$1 == name { print $2 }' <<<"$output"; }
 	[ "$(told back)" = 20000 ]
 }
 
-@test "what isn't a number of agents, seconds or connections is refused" {
-	for bad in '--agents 0' '--agents 10000001' '--outage -1' '--outage 1801' '--rate 0' '--rate x' 'more' '--more'; do
+@test "what isn't a number of agents, seconds, connections or servers is refused" {
+	for bad in '--agents 0' '--agents 10000001' '--outage -1' '--outage 1801' '--rate 0' '--rate x' '--servers 1' '--servers 9' 'more' '--more'; do
 		outage 2 $bad
 		[[ $output == *usage:* ]]
 	done

@@ -39,7 +39,8 @@ static void what_is_left_out_has_a_default(void **state)
 
 	(void)state;
 	assert_int_equal(load(MINIMUM, &c, why), 0);
-	assert_string_equal(c.server, "muster.example.org:8443");
+	assert_int_equal(c.servers.count, 1);
+	assert_string_equal(c.servers.at[0], "muster.example.org:8443");
 	assert_string_equal(c.pins, PIN);
 	assert_int_equal(c.server_key[0], 4);
 	assert_int_equal(c.client_id[15], 15);
@@ -88,7 +89,16 @@ static void a_mistake_is_named_with_its_line(void **state)
 		{ "[server]\nx=1\n", ":2: unknown section [server]" },
 		{ MINIMUM "Colour=red\n", ":7: unknown key Colour=" },
 		{ MINIMUM "server=a:1\n", ":7: unknown key server=" },
-		{ MINIMUM SERVER, ":7: Server= is given a second time" },
+		{ MINIMUM SERVER, ":7: Server= names the same a second time" },
+		{ MINIMUM "Server=MUSTER.example.org:8443\n", ":7: Server= names the same" },
+		{ MINIMUM "Server=b:1 c:1 b:1\n", ":7: Server= names the same" },
+		{ MINIMUM "Server=b:1 c\n", ":7: Server= wants HOST:PORT, or several" },
+		{ MINIMUM "Server=b:1,c:1\n", ":7: Server= wants" },
+		{ MINIMUM "Server=b:1\n c:1 c\n", ":8: Server= wants" },
+		{ MINIMUM "Server=\n", ":7: Server= wants" },
+		{ MINIMUM "Server=a:1 a:2 a:3 a:4\nServer=a:5 a:6 a:7 a:8\n",
+			":8: Server= names more than 8" },
+		{ MINIMUM CLIENT, ":7: Client= is given a second time" },
 		{ MINIMUM "nonsense\nColour=red\n", ":7: neither" },
 		{ MINIMUM "Colour=red\nnonsense\n", ":7: unknown key" },
 		{ "[agent]\nServer=http://x\n", ":2: Server= wants HOST:PORT" },
@@ -125,6 +135,24 @@ static void a_mistake_is_named_with_its_line(void **state)
 	}
 }
 
+static void several_servers_are_taken_from_one_line_or_many(void **state)
+{
+	char why[CONFIG_WHY_SIZE];
+	struct config c;
+
+	(void)state;
+	assert_int_equal(
+		load(MINIMUM "Server = b:1\t[::1]:2 ; both\n  d:4\nServer=a:5 a:6 a:7 a:8\n", &c,
+			why),
+		0);
+	assert_int_equal(c.servers.count, 8);
+	assert_string_equal(c.servers.at[0], "muster.example.org:8443");
+	assert_string_equal(c.servers.at[1], "b:1");
+	assert_string_equal(c.servers.at[2], "[::1]:2");
+	assert_string_equal(c.servers.at[3], "d:4");
+	assert_string_equal(c.servers.at[7], "a:8");
+}
+
 static void more_pins_than_eight_are_refused(void **state)
 {
 	char text[2048] = MINIMUM, why[CONFIG_WHY_SIZE];
@@ -149,5 +177,5 @@ static void a_missing_file_is_told(void **state)
 }
 
 UNIT(it(what_is_left_out_has_a_default), it(every_key_is_taken),
-	it(a_mistake_is_named_with_its_line), it(more_pins_than_eight_are_refused),
-	it(a_missing_file_is_told))
+	it(a_mistake_is_named_with_its_line), it(several_servers_are_taken_from_one_line_or_many),
+	it(more_pins_than_eight_are_refused), it(a_missing_file_is_told))

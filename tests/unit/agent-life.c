@@ -20,7 +20,8 @@ struct life {
 	struct agent_paths paths;
 	sd_event *event;
 	struct agent *agent;
-	unsigned letters; /* in the spool at the start */
+	unsigned letters;   /* in the spool at the start */
+	const char *beside; /* addresses before the peer's, each with a blank behind; may be NULL */
 };
 
 /* ---------------------------------------------------------------- scripts */
@@ -34,6 +35,11 @@ static void serve(struct call *c)
 		return;
 	while (call_next(c, &m) && m.op == OP_HELLO && call_ack(c, &m, 5))
 		;
+}
+
+static void hang_up(struct call *c)
+{
+	call_reset(c);
 }
 
 static void drop_the_first(struct call *c)
@@ -305,11 +311,11 @@ static void write_config(struct life *l, const char *pin)
 
 	identity_public_to_text(identity_public(l->peer.identity), key);
 	(void)snprintf(text, sizeof text,
-		"[agent]\nServer=%s\nPins=%s\nServerKey=%s\nClient="
+		"[agent]\nServer=%s%s\nPins=%s\nServerKey=%s\nClient="
 		"00000000000000000000000000000000\n"
 		"ReleaseKey=RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
 		"Proxy=\nBackoffCap=1s\nConnectTimeout=5s\n",
-		l->peer.server, pin, key);
+		l->beside ? l->beside : "", l->peer.server, pin, key);
 	put(l, "conf", text);
 }
 
@@ -664,6 +670,72 @@ static void without_keys_it_does_not_start(void **state)
 	finish(&l);
 }
 
+/* ---------------------------------------------------------------- several addresses */
+
+/* Wherever its chance begins, the one that serves is found within the first round. */
+static void dead_addresses_are_passed_over(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct life l = { .beside = "127.0.0.1:1 127.0.0.1:2 " };
+		struct status s;
+
+		begin(&l, serve);
+		s = wait_for(&l, CONNECTED, 1);
+		assert_string_equal(s.server, l.peer.server);
+		assert_int_equal(l.peer.calls, 1);
+		finish(&l);
+	}
+}
+
+static void that_none_of_them_serves_is_told(void **state)
+{
+	struct life l = { .beside = "127.0.0.1:1 127.0.0.1:2 " };
+	time_t until = time(NULL) + DEADLINE;
+	struct status s;
+
+	(void)state;
+	begin(&l, hang_up);
+	do {
+		s = wait_for(&l, WAITING, 0);
+		assert_true(strncmp(s.server, "127.0.0.1:", 10) == 0);
+		assert_true(time(NULL) <= until);
+	} while (strncmp(s.detail, "none of 3 addresses serves; the last: ", 38) != 0);
+	finish(&l);
+}
+
+/* The one that refuses it speaks for all: they share their machines. */
+static void a_refusal_ends_the_round(void **state)
+{
+	struct life l = { .beside = "127.0.0.1:1 " };
+	struct status s;
+
+	(void)state;
+	begin(&l, refuse_the_first);
+	s = wait_for(&l, REFUSED, 0);
+	assert_string_equal(s.server, l.peer.server);
+	assert_null(strstr(s.detail, "none of"));
+	(void)wait_for(&l, CONNECTED, 1);
+	finish(&l);
+}
+
+static void a_reload_takes_new_addresses(void **state)
+{
+	struct life l = { .beside = "127.0.0.1:1 127.0.0.1:2 " };
+	struct status s;
+
+	(void)state;
+	begin(&l, serve);
+	(void)wait_for(&l, CONNECTED, 1);
+	l.beside = NULL;
+	write_config(&l, l.peer.pin);
+	agent_reload(l.agent);
+	s = wait_for(&l, CONNECTED, 2);
+	assert_string_equal(s.server, l.peer.server);
+	assert_int_equal(l.peer.calls, 2);
+	finish(&l);
+}
+
 static int start(void **state)
 {
 	(void)state;
@@ -690,7 +762,9 @@ int main(void)
 		it(messages_that_are_not_acknowledged_come_again), it(a_wrong_clock_is_named),
 		it(no_byte_leaves_under_a_wrong_pin),
 		it(a_mistake_in_the_new_configuration_changes_nothing),
-		it(without_keys_it_does_not_start) };
+		it(without_keys_it_does_not_start), it(dead_addresses_are_passed_over),
+		it(that_none_of_them_serves_is_told), it(a_refusal_ends_the_round),
+		it(a_reload_takes_new_addresses) };
 
 	if (secret_init() < 0)
 		return 1;

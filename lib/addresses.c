@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/addresses.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/line.h"
+
+#define BLANKS " \t"
+
+_Static_assert(ADDRESS_SIZE == LINE_SERVER_SIZE, "one address fits into one line");
+
+static int add_one(struct addresses *a, const char *word, size_t len)
+{
+	char one[ADDRESS_SIZE];
+
+	if (len >= sizeof one)
+		return -EINVAL;
+	memcpy(one, word, len);
+	one[len] = '\0';
+	if (uplink_check_server(one) < 0)
+		return -EINVAL;
+	for (size_t i = 0; i < a->count; i++)
+		if (strcasecmp(one, a->at[i]) == 0)
+			return -EEXIST;
+	if (a->count == ADDRESSES_MAX)
+		return -E2BIG;
+	memcpy(a->at[a->count++], one, len + 1);
+	return 0;
+}
+
+int addresses_add(struct addresses *a, const char *text)
+{
+	size_t before = a->count;
+	int r = text[strspn(text, BLANKS)] ? 0 : -EINVAL;
+
+	for (text += strspn(text, BLANKS); *text && r == 0; text += strspn(text, BLANKS)) {
+		size_t len = strcspn(text, BLANKS);
+
+		r = add_one(a, text, len);
+		text += len;
+	}
+	if (r < 0)
+		a->count = before;
+	return r;
+}
+
+void addresses_join(const struct addresses *a, char ret[static ADDRESSES_TEXT_SIZE])
+{
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < a->count; i++)
+		used += (size_t)snprintf(
+			ret + used, ADDRESSES_TEXT_SIZE - used, "%s%s", i > 0 ? " " : "", a->at[i]);
+}
