@@ -1,41 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* muster-server(8): options, the order of start and stop, signals. */
+/* muster-server(8): options, the configuration and its reading anew, signals. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 
-#include "admin/access.h"
-#include "admin/control.h"
-#include "admin/dashboard.h"
-#include "admin/events.h"
-#include "admin/monitor.h"
-#include "agent.h"
-#include "beats.h"
-#include "changes.h"
 #include "channels.h"
-#include "configs.h"
 #include "dblink.h"
-#include "dialer.h"
 #include "enrol.h"
-#include "ephemeral.h"
 #include "guesses.h"
 #include "lib/secret.h"
 #include "limits.h"
-#include "listener.h"
 #include "log.h"
-#include "mesh.h"
-#include "messages.h"
 #include "notice.h"
 #include "outlet.h"
-#include "poller.h"
 #include "presence.h"
 #include "server.h"
-#include "stream.h"
-#include "tls.h"
-#include "webhooks.h"
 #include "workers.h"
 
 #define EXIT_USAGE      2
@@ -58,6 +39,21 @@ static const char usage[] =
 
 /* ---- configuration */
 
+/* State= is absolute, --state needs not be. */
+static int set_state(struct config *c, const char *state)
+{
+	char folder[PATH_MAX];
+	bool absolute = state[0] == '/';
+	int len = -1;
+
+	if (absolute || getcwd(folder, sizeof(folder)) != NULL)
+		len = snprintf(c->state, sizeof(c->state), "%s%s%s", absolute ? "" : folder,
+			absolute ? "" : "/", state);
+	if (len < 0 || (size_t)len >= sizeof(c->state))
+		return log_err(-ENAMETOOLONG, "cannot use the state folder '%s'", state);
+	return 0;
+}
+
 static int read_config(const struct options *o, struct config *ret)
 {
 	static char error[CONFIG_ERROR_SIZE];
@@ -71,51 +67,80 @@ static int read_config(const struct options *o, struct config *ret)
 		log_at(LOG_ERR, "%s", error);
 		return r;
 	}
-	if (o->state != NULL) {
-		char path[PATH_MAX];
-		const char *base = o->state[0] == '/' ? "" : getcwd(path, sizeof(path));
-
-		if (base == NULL ||
-			(size_t)snprintf(c.state, sizeof(c.state), "%s%s%s", base,
-				base[0] != '\0' ? "/" : "", o->state) >= sizeof(c.state))
-			return log_err(-ENAMETOOLONG, "cannot use the state folder '%s'", o->state);
-	}
+	r = o->state != NULL ? set_state(&c, o->state) : 0;
+	if (r < 0)
+		return r;
 	*ret = c;
 	return 0;
 }
 
-/* What can't change while the server runs stays as it is, and is told. */
+static bool same_address(const struct listen_address *a, const struct listen_address *b)
+{
+	return a->len == b->len && memcmp(&a->address, &b->address, a->len) == 0;
+}
+
+static bool same_listen(const struct config *a, const struct config *b)
+{
+	bool same = a->listen_count == b->listen_count;
+
+	for (size_t i = 0; same && i < a->listen_count; i++)
+		same = same_address(&a->listen[i], &b->listen[i]);
+	return same;
+}
+
+/* What differs, as the file calls it. */
+static void tell_fixed(const struct config *a, const struct config *b)
+{
+	const struct {
+		bool same;
+		const char *name;
+	} fixed[] = {
+		{ same_listen(a, b), "Listen=" },
+		{ strcmp(a->state, b->state) == 0, "State=" },
+		{ strcmp(a->store, b->store) == 0, "Store=" },
+		{ strcmp(a->store_password_file, b->store_password_file) == 0,
+			"StorePasswordFile=" },
+		{ strcmp(a->control, b->control) == 0, "Control=" },
+		{ a->workers == b->workers, "Workers=" },
+		{ same_address(&a->dashboard, &b->dashboard), "Listen= of [dashboard]" },
+		{ same_address(&a->monitor, &b->monitor), "MetricsListen=" },
+	};
+
+	for (size_t i = 0; i < COUNT(fixed); i++)
+		if (!fixed[i].same)
+			log_warning("%s has changed: that takes a restart", fixed[i].name);
+}
+
+/* What can't change while the server runs stays as it is. */
 static void keep_fixed(const struct config *old, struct config *new)
 {
-	if (old->listen_count != new->listen_count ||
-		memcmp(old->listen, new->listen, sizeof(old->listen)) != 0)
-		log_warning("Listen= has changed: that takes a restart");
-	if (strcmp(old->state, new->state) != 0)
-		log_warning("State= has changed: that takes a restart");
-	if (strcmp(old->store, new->store) != 0 ||
-		strcmp(old->store_password_file, new->store_password_file) != 0)
-		log_warning("Store= or StorePasswordFile= has changed: that takes a restart");
-	if (strcmp(old->control, new->control) != 0)
-		log_warning("Control= has changed: that takes a restart");
-	if (old->workers != new->workers)
-		log_warning("Workers= has changed: that takes a restart");
-	if (old->dashboard.len != new->dashboard.len ||
-		memcmp(&old->dashboard, &new->dashboard, sizeof(old->dashboard)) != 0)
-		log_warning("Listen= of [dashboard] has changed: that takes a restart");
-	new->listen_count = old->listen_count;
-	if (old->monitor.len != new->monitor.len ||
-		memcmp(&old->monitor, &new->monitor, sizeof(old->monitor)) != 0)
-		log_warning("MetricsListen= has changed: that takes a restart");
-	new->dashboard = old->dashboard;
-	new->monitor = old->monitor;
 	memcpy(new->listen, old->listen, sizeof(old->listen));
+	new->listen_count = old->listen_count;
 	strcpy(new->state, old->state);
 	strcpy(new->store, old->store);
 	strcpy(new->store_password_file, old->store_password_file);
 	strcpy(new->control, old->control);
 	new->workers = old->workers;
+	new->dashboard = old->dashboard;
+	new->monitor = old->monitor;
 	if (new->name[0] == '\0')
 		strcpy(new->name, old->name);
+}
+
+/* Reads it again, into *c. told: the log tells already what it lacks or can't change. */
+static int reread_config(const struct options *o, struct config *c, bool told)
+{
+	struct config new;
+
+	int r = read_config(o, &new);
+	if (r < 0)
+		return r;
+	if (!told)
+		tell_fixed(c, &new);
+	keep_fixed(c, &new);
+	limits_apply(&new, told);
+	*c = new;
+	return 0;
 }
 
 /* ---- events */
@@ -143,7 +168,6 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	struct running *r = userdata;
 	struct server *s = r->server;
 	char reloading[64];
-	struct config new;
 	uint64_t now = 0;
 
 	(void)source;
@@ -152,14 +176,13 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	snprintf(reloading, sizeof(reloading), "RELOADING=1\nMONOTONIC_USEC=%llu",
 		(unsigned long long)now);
 	notice_tell(reloading);
-	if (read_config(r->options, &new) < 0) {
+	/* A worker's supervisor has told. */
+	if (reread_config(r->options, &s->config, s->board != NULL) < 0) {
 		log_at(LOG_ERR, "the configuration stays as it was");
 	} else {
-		keep_fixed(&s->config, &new);
-		limits_apply(&new, s->board != NULL); /* its supervisor has told */
-		s->config = new;
 		outlet_wake(s);
-		guesses_limit(s->guesses, new.wrong_tokens_per_source, new.wrong_tokens);
+		guesses_limit(
+			s->guesses, s->config.wrong_tokens_per_source, s->config.wrong_tokens);
 		if (s->worker == 0)
 			log_info("read the configuration again");
 	}
@@ -214,198 +237,20 @@ static int watch_events(struct server *s, struct running *running)
 	return r < 0 ? log_err(r, "cannot watch for signals") : 0;
 }
 
-static int make_loop(struct server *s)
-{
-	sigset_t signals;
+/* ---- a life */
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
-		return log_err(-errno, "cannot block signals");
-	int r = sd_event_default(&s->loop);
-	return r < 0 ? log_err(r, "cannot make the event loop") : 0;
-}
-
-/* ---- start and stop */
-
-static int keys_failed(int error)
-{
-	if (error != -EKEYREJECTED)
-		return log_err(error, "cannot use the database");
-	log_at(LOG_ERR,
-		"the database belongs to a server with other keys, and its machines know those: "
-		"copy identity.key, tls.pem, token.key, release.key and release.pub from the state "
-		"folder of that server");
-	return error;
-}
-
-static int open_store(struct server *s)
-{
-	const struct config *c = &s->config;
-	struct db_place place = { .location = c->store,
-		.password_file = *c->store_password_file ? c->store_password_file : NULL };
-	char path[PATH_MAX];
-	bool file = c->store[0] == '\0';
-
-	int r = keys_load(c->state, &s->keys);
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof(path), "%s/%s", c->state, DATABASE_NAME);
-	if (file)
-		place.location = path;
-	r = store_open(&place, s->keys.token_key, &s->store);
-	if (r == -EPROTONOSUPPORT)
-		log_at(LOG_ERR, "the database was made by a later version of muster");
-	else if (r < 0)
-		log_err(r, "cannot use the database%s%s", file ? " " : "", file ? path : "");
-	if (r < 0)
-		return r;
-	if (!file && (r = store_claim(s->store, identity_public(s->keys.identity))) < 0)
-		return keys_failed(r);
-	if (!file && (r = keys_claimed(c->state)) < 0)
-		return r;
-	s->started = store_now(s->store);
-	r = turn_new(s->loop, s->store, &s->turn);
-	if (r >= 0 && (!file || s->board != NULL)) /* with other processes */
-		turn_share(s->turn);
-	return r;
-}
-
-static int audit_start(struct server *s)
-{
-	int r = turn_enter(s->turn);
-
-	if (r >= 0)
-		r = store_audit(s->store, "server", "server.start", "", "version " MUSTER_VERSION);
-	return r < 0 ? log_err(r, "cannot write to the database") : 0;
-}
-
-/* What there must be but one of, however many processes serve. */
-static int start_duties(struct server *s)
-{
-	int r = audit_start(s);
-
-	if (r >= 0)
-		r = events_start(s);
-	if (r >= 0)
-		r = access_start(s);
-	if (r >= 0)
-		r = control_start(s);
-	if (r >= 0)
-		r = dashboard_start(s);
-	if (r >= 0)
-		r = monitor_start(s);
-	if (r >= 0)
-		r = webhooks_start(s);
-	if (r >= 0)
-		r = messages_start(s);
-	if (r >= 0)
-		r = ephemeral_start(s);
-	if (r >= 0)
-		r = dialer_start(s);
-	return r < 0 ? r : outlet_start(s);
-}
-
-/* Each step logs its own failure, but for those that lack memory only. */
-static int start(struct server *s)
-{
-	int r = make_loop(s);
-
-	if (r >= 0)
-		r = open_store(s);
-	if (r >= 0)
-		r = changes_start(s);
-	if (r >= 0)
-		r = release_load(&s->config, &s->keys, s->started, &s->release);
-	if (r >= 0)
-		r = tls_context_new(&s->keys.tls, &s->tls);
-	if (r >= 0)
-		r = deadlines_new(s->loop, stream_expired, &s->deadlines);
-	if (r >= 0)
-		r = poller_new(s->loop, stream_ready, &s->poller);
-	if (r >= 0)
-		r = beats_new(s->loop, agent_beat, &s->beats);
-	if (r >= 0 && turn_is_shared(s->turn))
-		beats_share(s->beats, s->turn);
-	if (r >= 0)
-		r = dblink_start(s);
-	if (r >= 0)
-		r = channels_new(&s->channels);
-	if (r >= 0)
-		r = configs_start(s);
-	if (r >= 0)
-		r = enrol_start(s);
-	if (r < 0)
-		return r;
-	guesses_limit(s->guesses, s->config.wrong_tokens_per_source, s->config.wrong_tokens);
-	r = mesh_start(s);
-	if (r >= 0)
-		r = presence_start(s);
-	if (r >= 0 && s->worker == 0)
-		r = start_duties(s);
-	if (r >= 0)
-		r = listener_start(s);
-	if (r >= 0)
-		r = tally_start(s);
-	return r < 0 ? r : workers_start(s);
-}
-
-/* In the reverse order; takes a server that has been started in part only. */
-static void stop(struct server *s)
-{
-	workers_stop(s);
-	tally_stop(s);
-	listener_stop(s);
-	dashboard_stop(s);
-	monitor_stop(s);
-	webhooks_stop(s); /* a door may have had a test under way */
-	events_stop(s);
-	control_stop(s);
-	access_stop(s);
-	outlet_stop(s);
-	ephemeral_stop(s);
-	messages_stop(s);
-	presence_stop(s);
-	dialer_stop(s);
-	s->turn = turn_free(s->turn);
-	mesh_stop(s); /* nobody is told of the connections that end now */
-	streams_end(s);
-	s->listeners = listener_free(s->listeners);
-	s->guess_timer = sd_event_source_disable_unref(s->guess_timer);
-	configs_stop(s);
-	s->channels = channels_free(s->channels);
-	s->beats = beats_free(s->beats);
-	s->deadlines = deadlines_free(s->deadlines);
-	s->poller = poller_free(s->poller);
-	changes_stop(s);
-	SSL_CTX_free(s->tls);
-	release_clear(&s->release);
-	dblink_stop(s);
-	s->store = store_close(s->store);
-	keys_clear(&s->keys);
-	s->loop = sd_event_unref(s->loop);
-}
-
-/* In the supervisor of several workers. */
-static void reread(void *userdata)
+/* In the supervisor of several workers. The first of them tells if the configuration stays. */
+static void on_reread(void *userdata)
 {
 	struct running *r = userdata;
-	struct config new;
 
-	if (read_config(r->options, &new) < 0) /* the first worker tells what becomes of it */
-		return;
-	keep_fixed(&r->server->config, &new);
-	limits_apply(&new, false);
-	r->server->config = new;
+	(void)reread_config(r->options, &r->server->config, false);
 }
 
 static int serve(struct running *running)
 {
 	struct server *s = running->server;
-	int r = start(s);
+	int r = server_start(s);
 
 	if (r >= 0)
 		r = watch_events(s, running);
@@ -420,11 +265,11 @@ static int serve(struct running *running)
 			log_err(r, "the event loop failed");
 	}
 	notice_tell("STOPPING=1");
-	stop(s);
+	server_stop(s);
 	return r;
 }
 
-static int run(const struct options *o, struct config *config)
+static int run(const struct options *o, const struct config *config)
 {
 	struct server s = { .config = *config };
 	struct running running = { .server = &s, .options = o };
@@ -434,7 +279,7 @@ static int run(const struct options *o, struct config *config)
 	if (r >= 0)
 		r = sockets_open(&s.config, &s.sockets);
 	if (r >= 0)
-		r = s.config.workers > 1 ? workers_run(&s, reread, &running) : 1;
+		r = s.config.workers > 1 ? workers_run(&s, on_reread, &running) : 1;
 	if (r > 0)
 		r = serve(&running);
 	sockets_close(&s.sockets);

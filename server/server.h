@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The server's one aggregate: what the modules share. Made and ended by main.c. */
+/* The server's one aggregate: what the modules share. */
 #ifndef MUSTER_SERVER_H
 #define MUSTER_SERVER_H
 
@@ -76,5 +76,11 @@ struct server {
 	struct tally tally_base; /* tally.h: what a process in this one's place had counted */
 	sd_event_source *tally_timer;
 };
+
+/* Starts all that there is, with the configuration, sockets and guesses that *s has; signals that
+ * the loop is to hear are blocked. What failed has been logged. */
+int server_start(struct server *s) must_use;
+/* Ends it all, also what has been started in part only; *s keeps what it had before. */
+void server_stop(struct server *s);
 
 #endif

@@ -505,6 +505,22 @@ tried_often()
 	assert_equal "$(status_of "$url/clients/manifest")" 200
 }
 
+@test "what takes a restart stays as it is over a reload, and is told once" {
+	local key
+	server_starts
+	sed -i "s|^Control=.*|Control=$PWD/other.sock|; s|^Workers=.*|Workers=2|; s|^Listen=127.*|Listen=127.0.0.1:1|
+		s|^Listen=none|Listen=127.0.0.1:2\nMetricsListen=127.0.0.1:3|" conf
+	kill -HUP "$(cat server.pid)"
+	eventually grep -q 'read the configuration again' log
+	for key in Listen= Control= Workers= 'Listen= of \[dashboard\]' MetricsListen=; do
+		assert_equal "$(grep -c " $key has changed: that takes a restart" log)" 1
+	done
+	assert_equal "$(grep -c 'takes a restart' log)" 5
+	workers_are 4
+	api GET /status
+	[[ ! -e other.sock ]]
+}
+
 all_offer_the_new()
 {
 	local n
