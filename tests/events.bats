@@ -110,6 +110,11 @@ has_events() # FILE TEXT COUNT
 	(($(events_with "$1" "$2") >= $3))
 }
 
+memory_of() # PID: KiB
+{
+	awk '/^RssAnon/ { print $2 }' "/proc/$1/status"
+}
+
 token_id()
 {
 	api POST /tokens '{"uses":null,"expires":"1h"}' | tee "$dir/token" | jq -r .id
@@ -279,6 +284,101 @@ gone()
 	id=$(token_id)
 	eventually has administrator "\"$id\""
 	run ! grep -e '"access"' -e "\"$id\"" "$dir/viewer"
+}
+
+### Readers that don't read
+
+# no_reader NAME PORT SECRET: opens the stream over TCP, reads its beginning and then nothing more until NAME.go is
+# there; then what there still is, to its end, into NAME.
+no_reader()
+{
+	python3 - "$dir/$1" "$2" "$3" 3>&- <<-'END' &
+		import os, socket, sys
+		name, port, secret = sys.argv[1:]
+		with socket.socket() as s:
+		    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+		    s.connect(("127.0.0.1", int(port)))
+		    s.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {secret}\r\n\r\n".encode())
+		    got = b""
+		    while b"retry:" not in got:
+		        got += s.recv(4096)
+		    os.mkfifo(name + ".go")
+		    open(name + ".go").read()
+		    try:
+		        while more := s.recv(65536):
+		            got += more
+		    except ConnectionResetError:
+		        pass
+		open(name + ".new", "wb").write(got)
+		os.rename(name + ".new", name)
+	END
+	readers+=($!)
+	eventually [ -p "$dir/$1.go" ]
+}
+
+# changes_happen N: so many configurations and tokens.
+changes_happen()
+{
+	local i name
+
+	name=$(printf 'x%.0s' {1..56})
+	for ((i = 0; i < $1; i++)); do
+		((i == 0)) || echo next
+		printf '%s\n' "unix-socket = \"$MUSTER_SOCKET\"" 'header = "Content-Type: application/json"' output=/dev/null
+		if ((i % 2)); then
+			printf '%s\n' 'url = "http://localhost/api/v1/tokens"' 'data = "{}"'
+		else
+			printf '%s\n' 'url = "http://localhost/api/v1/configs"' \
+				"data = \"{\\\"name\\\":\\\"$name$i\\\",\\\"selector\\\":\\\"*\\\",\\\"content\\\":\\\"\\\"}\""
+		fi
+	done >"$dir/changes"
+	curl -q -sS --fail -K "$dir/changes"
+}
+
+dropped()
+{
+	curl -q -sS --unix-socket "$MUSTER_SOCKET" http://localhost/metrics |
+		sed -n 's/^muster_event_streams_dropped_total //p'
+}
+
+are_dropped() # COUNT
+{
+	[[ $(dropped) == "$1" ]]
+}
+
+@test "who doesn't read is dropped at a bound, the others hear all of it, and he learns that he has missed something" {
+	local before after i last
+
+	secret_for administrator
+	reads quick
+	changes_happen 300
+	before=$(memory_of "$server")
+	for i in {1..8}; do
+		no_reader "slow$i" "${dashboard##*:}" "$secret"
+	done
+	assert_equal "$(dropped)" 0
+	for ((i = 0; i < 60 && $(dropped) < 8; i++)); do
+		changes_happen 400
+		(($(memory_of "$server") - before < 8 * 192 + 4096)) || fail "it has grown by $(($(memory_of "$server") - before)) KiB"
+	done
+	assert_equal "$(dropped)" 8
+	# What was theirs is given back, and goes to nobody any more.
+	id=$(token_id)
+	eventually has quick "\"$id\""
+	after=$(memory_of "$server")
+	((after - before < 4096)) || fail "it keeps $((after - before)) KiB"
+	run -0 sed -n 's/^id: .*-//p' "$dir/quick"
+	assert_equal "$(sort -n <<<"$output" | uniq | wc -l) $(sort -nc <<<"$output" 2>&1)" "$(tail -n 1 <<<"$output") "
+	: >"$dir/slow1.go"
+	eventually [ -s "$dir/slow1" ]
+	run ! grep "\"$id\"" "$dir/slow1"
+	last=$(sed -n 's/^id: //p' "$dir/slow1" | tail -n 1)
+	[[ $last == *-* ]]
+	# As a browser comes back: with the last that it has seen.
+	reads again -H "Last-Event-ID: $last"
+	eventually has again 'event: reset'
+	id=$(token_id)
+	eventually has again "\"$id\""
 }
 
 @test "musterctl events tells them line by line, until the server ends" {
@@ -456,9 +556,4 @@ is_told_away() # TIMES
 	head -n 1041 <&8 >"$dir/slow"
 	exec 8<&-
 	shows slow {1..1041}
-}
-
-memory_of() # PID: KiB
-{
-	awk '/^RssAnon/ { print $2 }' "/proc/$1/status"
 }

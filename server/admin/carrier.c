@@ -135,8 +135,12 @@ static void watch_or_end(struct carrier *c)
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct carrier *c = userdata;
+
 	(void)source, (void)usec;
-	carrier_free(userdata);
+	if (c->state == CARRIER_STREAMING)
+		c->door->server->metrics.streams_ended++;
+	carrier_free(c);
 	return 0;
 }
 
@@ -412,6 +416,9 @@ int carrier_stream(struct api_call *call, const char *content_type, const char *
 
 	if (!c)
 		return -ENOTSUP;
+	/* By itself the kernel lets megabytes wait for who doesn't read. */
+	(void)setsockopt(
+		c->visitor.fd, SOL_SOCKET, SO_SNDBUF, &(int){ CARRIER_STREAM_BUFFER }, sizeof(int));
 	r = buffer_printf(&c->out,
 		"HTTP/1.1 200 OK\r\nConnection: %s\r\nContent-Type: %s\r\n%s%s"
 		"X-Content-Type-Options: nosniff\r\n\r\n",
@@ -454,6 +461,7 @@ int carrier_push(struct carrier *c, const void *data, size_t len)
 	r = len > 0 ? push(c, data, len) : 0; /* a chunk of nothing would end the stream */
 	if (r < 0) {
 		c->last = true;
+		c->door->server->metrics.streams_ended++;
 		shutdown(c->visitor.fd, SHUT_RDWR);
 		return -EMSGSIZE;
 	}

@@ -21,7 +21,8 @@
 #define CARRIER_REQUEST_SECONDS 60
 #define CARRIER_WRITE_SECONDS   30
 #define CARRIER_LINGER_SECONDS  2
-#define CARRIER_BACKLOG_MAX     (256u << 10) /* of a stream: unsent bytes */
+#define CARRIER_BACKLOG_MAX     (64u << 10) /* of a stream: unsent bytes */
+#define CARRIER_STREAM_BUFFER   (64 << 10)  /* and the kernel's share, which it counts twice */
 
 struct carrier;
 
