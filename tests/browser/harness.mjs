@@ -61,6 +61,7 @@ export function assertEqual(is, should, what) {
 }
 
 export class Visit {
+	static all = [];
 	#allowed = [];
 	wrong = [];
 
@@ -68,6 +69,7 @@ export class Visit {
 	static async start(browser, options = {}) {
 		const visit = new Visit();
 
+		Visit.all.push(visit);
 		visit.context = await browser.newContext({ viewport: { width: 1280, height: 860 }, locale: "en-GB", timezoneId: "UTC", ...options });
 		await visit.context.grantPermissions(["clipboard-read", "clipboard-write"], { origin: url });
 		await visit.context.exposeBinding("reportPolicy", (_, text) => visit.#note(`policy: ${text}`));

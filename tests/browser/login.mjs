@@ -16,14 +16,8 @@ export default async function test(browser) {
 
 	// A page's address leads to the login first, and a stranger's mistake is told of without saying which.
 	visit.allow(401);
-	const address = `${url}/tokens?state=all`, login = "**/login?to=%2Ftokens%3Fstate%3Dall";
-
-	await visit.page.goto(address, { waitUntil: "commit" });
-	// Seen twice on a busy machine, cause unknown: the browser's very first page stayed empty. Asked for once more.
-	await visit.page.waitForURL(login, { timeout: 15000 }).catch(async () => {
-		await visit.page.goto(address, { waitUntil: "commit" });
-		await visit.page.waitForURL(login);
-	});
+	await visit.page.goto(`${url}/tokens?state=all`, { waitUntil: "commit" });
+	await visit.page.waitForURL("**/login?to=%2Ftokens%3Fstate%3Dall");
 	await visit.settled();
 	await refused(visit, "dorothea", "wrong", "Name or password is wrong.");
 	await refused(visit, "nobody", password, "Name or password is wrong.");

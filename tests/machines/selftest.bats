@@ -149,6 +149,18 @@ eventually()
 	on twelve systemctl stop answering
 }
 
+@test "the hub has one address, and gets no other by itself" {
+	run in_hub ip -o address show scope link
+	assert_output ''
+	run in_hub ip -o address show scope global
+	assert_output --partial ' hub '
+	assert_equal "${#lines[@]}" 1
+	for machine in eleven twelve thirteen; do
+		run in_hub ip -d -o link show "to-$(machine_address "$machine" | sed 's/.*[.]//')"
+		assert_output --partial 'addrgenmode none'
+	done
+}
+
 @test "a cut network loses packets until it is joined" {
 	exec_in_hub socat TCP-LISTEN:7003,reuseaddr,fork SYSTEM:'echo answer' 3>&- &
 	eventually on eleven bash -c 'exec 5<>/dev/tcp/hub/7003 && grep -q answer <&5'
