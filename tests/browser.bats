@@ -82,6 +82,10 @@ browser()
 	browser away
 }
 
+@test "a page of which something doesn't come, or the network changes meanwhile, comes nevertheless or says so" {
+	browser missing
+}
+
 @test "text that wants to be a program stays text" {
 	browser hostile
 }

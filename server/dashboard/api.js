@@ -10,6 +10,8 @@
 // All throw Problem, whose message is a sentence for people. An answer of 401 to anything but the session's own
 // routes means that the session is over: whoever asked with whenLoggedOut() is told.
 
+import { twice } from "./twice.js";
+
 const BASE = "/api/v1";
 let csrf = null;
 let loggedOut = () => {};
@@ -84,30 +86,37 @@ function query(parameters) {
 	return text ? `?${text}` : "";
 }
 
-async function problemOf(response) {
+function problemOf(response, text) {
 	const retry = Number(response.headers.get("Retry-After"));
 	let body = null;
 
 	try {
-		body = await response.json();
+		body = JSON.parse(text);
 	} catch {
 		// A proxy's page perhaps; the status says enough.
 	}
 	return new Problem(response.status, body, retry > 0 ? retry : null);
 }
 
+async function attempt(where, options) {
+	const response = await fetch(BASE + where, options);
+
+	return { response, text: await response.text() };
+}
+
 async function send(method, where, body, signal) {
 	const headers = {};
+	const options = {
+		method, headers, signal, credentials: "same-origin", cache: "no-store", redirect: "error",
+		body: body === undefined ? undefined : JSON.stringify(body),
+	};
 
 	if (body !== undefined)
 		headers["Content-Type"] = "application/json";
 	if (method !== "GET" && csrf)
 		headers["X-Muster-Csrf"] = csrf;
 	try {
-		return await fetch(BASE + where, {
-			method, headers, signal, credentials: "same-origin", cache: "no-store", redirect: "error",
-			body: body === undefined ? undefined : JSON.stringify(body),
-		});
+		return await (method === "GET" ? twice(() => attempt(where, options)) : attempt(where, options));
 	} catch (error) {
 		if (error.name === "AbortError")
 			throw error;
@@ -116,18 +125,17 @@ async function send(method, where, body, signal) {
 }
 
 async function request(method, where, body, { signal, as = "json" } = {}) {
-	const response = await send(method, where, body, signal);
+	const { response, text } = await send(method, where, body, signal);
 
 	learnClock(response);
 	if (!response.ok) {
-		const problem = await problemOf(response);
 		if (response.status === 401 && !where.startsWith("/session"))
 			loggedOut();
-		throw problem;
+		throw problemOf(response, text);
 	}
 	if (as === "text")
-		return response.text();
-	return response.status === 204 ? null : response.json();
+		return text;
+	return response.status === 204 ? null : JSON.parse(text);
 }
 
 export function get(where, parameters, options) {

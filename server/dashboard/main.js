@@ -29,9 +29,11 @@ const PAGES = [
 	["/settings/:part", { title: "Settings", nav: "/settings", load: () => import("./page-settings.js") }],
 ];
 
+const LEAVING = 2000; // milliseconds; whoever is here then has stayed
 let leaving = false;
 
-// Several requests may learn of it at once.
+// Several requests may learn of it at once. A page can be kept in spite of it (unsaved text), or come back by the
+// browser's history as it was.
 function toLogin() {
 	const here = location.pathname + location.search;
 
@@ -39,8 +41,10 @@ function toLogin() {
 	if (leaving)
 		return;
 	leaving = location.pathname !== "/login";
-	if (leaving)
-		location.assign(here === "/" ? "/login" : `/login?to=${encodeURIComponent(here)}`);
+	if (!leaving)
+		return;
+	setTimeout(() => (leaving = false), LEAVING);
+	location.assign(here === "/" ? "/login" : `/login?to=${encodeURIComponent(here)}`);
 }
 
 // At the login nobody is asked who they are: the answer would be an error in the browser's console.

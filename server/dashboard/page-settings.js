@@ -7,6 +7,7 @@ import { get, path, post } from "./api.js";
 import { check, form, password } from "./form.js";
 import { table } from "./table.js";
 import { when } from "./time.js";
+import { moduleOf } from "./router.js";
 import { toast } from "./toast.js";
 import { can, logout, session } from "./session.js";
 import * as browser from "./browser.js";
@@ -133,6 +134,6 @@ export async function page(view) {
 	if (part.role && !can(part.role))
 		return failure({ status: 403 });
 	view.title(`${part.text} · Settings`);
-	const content = part.show ? part.show(view) : await (await part.load()).part(view);
+	const content = part.show ? part.show(view) : await (await moduleOf(part)).part(view);
 	return [header("Settings"), tabs(part), content];
 }

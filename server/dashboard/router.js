@@ -24,6 +24,7 @@ import { watch } from "./events.js";
 import { confirm } from "./dialog.js";
 import { failure, skeleton } from "./ui.js";
 import { can } from "./session.js";
+import { twice } from "./twice.js";
 
 const SLOW = 200; // milliseconds, before anything tells of waiting
 const routes = [];
@@ -136,6 +137,22 @@ function refusal(route) {
 	return route.role && !can(route.role) ? failure({ status: 403 }) : null;
 }
 
+// A browser may take a module that has failed to come for failed until the page is loaded anew.
+class Missing extends Error {
+	constructor(cause) {
+		super("A part of the dashboard has not come from the server.", { cause });
+	}
+}
+
+// The module that a route's load() imports.
+export async function moduleOf(route) {
+	try {
+		return await twice(route.load);
+	} catch (error) {
+		throw new Missing(error);
+	}
+}
+
 async function content(view) {
 	const refused = refusal(view.route);
 
@@ -144,13 +161,13 @@ async function content(view) {
 		return refused;
 	}
 	try {
-		return await (await view.route.load()).page(view);
+		return await (await moduleOf(view.route)).page(view);
 	} catch (error) {
 		if (!view.live || error.name === "AbortError")
 			return null;
 		if (!error.status && error.status !== 0)
-			console.error(error);
-		return failure(error, () => view.reload());
+			console.error(error.cause ?? error);
+		return failure(error, () => (error instanceof Missing ? location.reload() : view.reload()));
 	}
 }
 

@@ -116,9 +116,15 @@ export class Visit {
 		this.#allowed.push(new RegExp(`^status: ${status} `), new RegExp(`^console: Failed to load resource: .*status of ${status} `));
 	}
 
+	// The same for requests that get no answer; errors: a part of a RegExp, of what follows ERR_ in Chromium's name.
+	allowLost(errors) {
+		this.#allowed.push(new RegExp(`^request: .*ERR_${errors}`), new RegExp(`^console: Failed to load resource: net::ERR_${errors}`),
+			/^console: TypeError: Failed to fetch dynamically imported module/);
+	}
+
 	// For the time that the server is away.
 	allowAway() {
-		this.#allowed.push(/^request: .*ERR_(CONNECTION|INCOMPLETE|EMPTY)/, /^console: Failed to load resource: net::ERR_(CONNECTION|INCOMPLETE|EMPTY)/);
+		this.allowLost("(CONNECTION|INCOMPLETE|EMPTY)");
 	}
 
 	async open(path) {
