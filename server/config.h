@@ -47,6 +47,7 @@ struct config {
 	char state[FOLDER_SIZE];
 	char store[STORE_SIZE]; /* PostgreSQL's location; "": SQLite, in the state folder */
 	char store_password_file[FOLDER_SIZE]; /* "": none */
+	uint32_t store_timeout;                /* seconds that PostgreSQL has for a statement */
 	char control[CONTROL_SIZE];
 	char clients[FOLDER_SIZE];
 	uint32_t heartbeat; /* seconds */

@@ -3,22 +3,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "beats.h"
+#include "lib/text.h"
 #include "log.h"
 #include "outlet.h"
 #include "server.h"
 
 #define ACCURACY 10000u
+#define WHY_SIZE 512
 
 struct dblink {
 	struct server *server;
 	sd_event_source *io, *timer, *soon;
 	int watched; /* the database's descriptor, of which io has a copy: it may be closed and its
 			number used again before io ends */
-	bool reachable; /* as the driver says, at once */
-	bool up;        /* what has been told */
-	uint64_t since; /* of being down: CLOCK_MONOTONIC, microseconds */
+	bool reachable;       /* as the driver says, at once */
+	bool up;              /* what has been told */
+	uint64_t since;       /* of being down: CLOCK_MONOTONIC, microseconds */
+	char why[WHY_SIZE];   /* it is down, as it is now */
+	char first[WHY_SIZE]; /* as it began */
 	db_listener heard;
 	void *userdata;
 	void (*changed)(void *userdata);
@@ -76,13 +81,13 @@ static uint64_t now_usec(const struct dblink *d)
 
 /* ---- up and down */
 
-static void audit_outage(struct server *s, uint64_t seconds)
+static void audit_outage(struct server *s, uint64_t seconds, const char *why)
 {
-	char detail[64];
+	char detail[WHY_SIZE + 64];
 	int r = turn_enter(s->turn);
 
-	snprintf(detail, sizeof(detail), "could not be reached for %llu s",
-		(unsigned long long)seconds);
+	snprintf(detail, sizeof(detail), "could not be reached for %llu s: %s",
+		(unsigned long long)seconds, why);
 	if (r >= 0)
 		r = store_audit(s->store, "server", "server.database", "", detail);
 	if (r < 0)
@@ -104,13 +109,14 @@ static void change(struct dblink *d, bool up)
 	if (!up) {
 		d->up = false;
 		d->since = now_usec(d);
+		memcpy(d->first, d->why, sizeof(d->first));
 		tell_changed(d);
 		return;
 	}
 	uint64_t seconds = dblink_down_for(s);
 	d->up = true;
 	tell_changed(d);
-	audit_outage(s, seconds);
+	audit_outage(s, seconds, d->first);
 	beats_flush(s->beats);
 	outlet_wake(s);
 }
@@ -132,6 +138,14 @@ static void watch(struct dblink *d, int fd)
 		log_err(r, "cannot watch the database's connection");
 }
 
+/* It has libpq's words in it, and the database's. */
+static void note_reason(struct dblink *d, const char *why)
+{
+	scoped(freep) char *clean = text_escape(why, strlen(why));
+
+	snprintf(d->why, sizeof(d->why), "%s", clean ? clean : "");
+}
+
 static void step(struct dblink *d)
 {
 	struct db_link link = store_tend(d->server->store, on_notice, d);
@@ -141,6 +155,7 @@ static void step(struct dblink *d)
 	if (link.due != UINT64_MAX && sd_event_source_set_time(d->timer, link.due) >= 0)
 		(void)sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 	d->reachable = link.up;
+	note_reason(d, link.why);
 	change(d, link.up);
 }
 
@@ -160,7 +175,7 @@ int dblink_start(struct server *s)
 	if (r >= 0)
 		r = sd_event_add_defer(s->loop, &d->soon, on_soon, d);
 	if (r >= 0)
-		r = store_attend(s->store, woken, d);
+		r = store_attend(s->store, s->config.store_timeout * 1000, woken, d);
 	if (r >= 0)
 		woken(d, true);
 	return r < 0 ? log_err(r, "cannot look after the database's connection") : 0;
@@ -172,7 +187,7 @@ void dblink_stop(struct server *s)
 
 	if (d == NULL)
 		return;
-	if (s->store != NULL && store_attend(s->store, NULL, NULL) < 0)
+	if (s->store != NULL && store_attend(s->store, 0, NULL, NULL) < 0)
 		log_at(LOG_ERR, "cannot leave the database's connection alone"); /* can't be */
 	sd_event_source_disable_unref(d->io);
 	sd_event_source_disable_unref(d->timer);
@@ -191,6 +206,11 @@ uint64_t dblink_down_for(const struct server *s)
 	const struct dblink *d = s->dblink;
 
 	return d == NULL || d->up ? 0 : (now_usec(d) - d->since) / 1000000 + 1;
+}
+
+const char *dblink_why(const struct server *s)
+{
+	return dblink_up(s) ? "" : s->dblink->why;
 }
 
 void dblink_listen(struct server *s, db_listener heard, void *userdata)

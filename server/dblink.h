@@ -24,6 +24,9 @@ bool dblink_up(const struct server *s);
 /* Seconds since the database was reached last; 0: it is. */
 uint64_t dblink_down_for(const struct server *s);
 
+/* Why it can't be, for people; "": it can, or nothing is known yet. */
+const char *dblink_why(const struct server *s);
+
 /* heard is given what other servers tell by store_notify(), and NULL when some of it may have been
  * missed. One listener at most. */
 void dblink_listen(struct server *s, db_listener heard, void *userdata);

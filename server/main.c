@@ -100,6 +100,7 @@ static void tell_fixed(const struct config *a, const struct config *b)
 		{ strcmp(a->store, b->store) == 0, "Store=" },
 		{ strcmp(a->store_password_file, b->store_password_file) == 0,
 			"StorePasswordFile=" },
+		{ a->store_timeout == b->store_timeout, "StoreTimeout=" },
 		{ strcmp(a->control, b->control) == 0, "Control=" },
 		{ a->workers == b->workers, "Workers=" },
 		{ same_address(&a->dashboard, &b->dashboard), "Listen= of [dashboard]" },
@@ -119,6 +120,7 @@ static void keep_fixed(const struct config *old, struct config *new)
 	strcpy(new->state, old->state);
 	strcpy(new->store, old->store);
 	strcpy(new->store_password_file, old->store_password_file);
+	new->store_timeout = old->store_timeout;
 	strcpy(new->control, old->control);
 	new->workers = old->workers;
 	new->dashboard = old->dashboard;

@@ -5,178 +5,28 @@
 # the machines that hang on the others, a machine has one connection, and a server that dies takes nothing with it.
 
 bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
 
-BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
-peer_program=$BUILD/tests/helpers/peer
-
-# The cluster ends with the end of its standard input, which is a FIFO that this file's shell holds.
 setup_file()
 {
-	mkfifo "$BATS_FILE_TMPDIR/to-cluster"
-	"$BATS_TEST_DIRNAME/cluster" <"$BATS_FILE_TMPDIR/to-cluster" >"$BATS_FILE_TMPDIR/cluster" \
-		2>"$BATS_FILE_TMPDIR/cluster-log" 3>&- &
-	exec 7>"$BATS_FILE_TMPDIR/to-cluster"
-	eventually grep -q host= "$BATS_FILE_TMPDIR/cluster" || fail "$(cat "$BATS_FILE_TMPDIR/cluster-log")"
+	load servers
+	cluster_begins
 }
 
 teardown_file()
 {
-	exec 7>&-
+	load servers
+	cluster_ends
 }
 
 setup()
 {
-	cd "$BATS_TEST_TMPDIR" || return
-	mkdir -p clients/linux/x86_64
-	head -c 1000 /dev/urandom >clients/linux/x86_64/muster-agent
-	head -c 1000 /dev/urandom >clients/linux/x86_64/muster-enrol
-	cluster=$(head -n 1 "$BATS_FILE_TMPDIR/cluster")
-	database=servers$BATS_TEST_NUMBER
-	psql -q -d "$cluster" -c "CREATE DATABASE $database"
+	load servers
+	servers_prepare
 }
 
 teardown()
 {
-	local file child
-
-	for file in "$BATS_TEST_TMPDIR"/*/server.pid; do
-		[[ -e $file ]] || continue
-		for child in $(cat "/proc/$(cat "$file")/task/$(cat "$file")/children" 2>/dev/null) "$(cat "$file")"; do
-			kill -KILL "$child" 2>/dev/null || true
-		done
-	done
-	psql -q -d "$cluster" -c "DROP DATABASE $database WITH (FORCE)"
-}
-
-# begins NAME [LINE…]: a server of that name, with the keys of the first; the lines are its [server] section's.
-begins()
-{
-	local at=$1
-
-	shift
-	mkdir -p "$at/state"
-	chmod 700 "$at/state"
-	[[ $at == a || -e $at/state/tls.pem ]] ||
-		cp -p a/state/{identity.key,tls.pem,token.key,release.key,release.pub} "$at/state"
-	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' 'Name=localhost:8443' "Control=$PWD/$at/control.sock" \
-		"Clients=$PWD/clients" "State=$PWD/$at/state" "Store=${cluster% dbname=*} dbname=$database" "$@" \
-		'[limits]' ConnectionsPerSource=1000 '[dashboard]' 'Listen=none' >"$at/conf"
-	: >"$at/log"
-	"$BUILD/muster-server" --config "$at/conf" >>"$at/log" 2>&1 3>&- 7>&- &
-	echo $! >"$at/server.pid"
-	disown
-	eventually grep -qs 'is ready as' "$at/log" || fail "it doesn't start: $(cat "$at/log")"
-	read -r pin server_key < <(api "$at" GET /status | jq -r '"\(.pin) \(.server_key)"')
-}
-
-three_begin()
-{
-	begins a "$@"
-	begins b "$@"
-	begins c "$@"
-}
-
-port_of()
-{
-	sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$1/log" | head -1
-}
-
-stops()
-{
-	kill -"${2:-TERM}" "$(cat "$1/server.pid")"
-	eventually gone "$(cat "$1/server.pid")"
-	rm "$1/server.pid"
-}
-
-gone()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-eventually()
-{
-	local deadline=$((SECONDS + 60))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return
-		sleep 0.05
-	done
-}
-
-# api SERVER METHOD PATH [JSON]
-api()
-{
-	local at=$1 data=()
-
-	shift
-	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$at/control.sock" -X "$1" "${data[@]}" \
-		"http://localhost/api/v1$2"
-}
-
-token_for()
-{
-	read -r token token_id < <(api a POST /tokens "{\"uses\":$1,\"expires\":\"1h\"}" | jq -r '"\(.token) \(.id)"')
-}
-
-# peer SERVER FOLDER …
-peer()
-{
-	local at=$1 folder=$2
-
-	shift 2
-	"$peer_program" --server "127.0.0.1:$(port_of "$at")" --server-key "$server_key" --pin "$pin" --dir "$folder" "$@"
-}
-
-uses_spent()
-{
-	api "${1:-a}" GET "/tokens/$token_id" | jq .used
-}
-
-clients_recorded()
-{
-	api "${1:-a}" GET "/tokens/$token_id" | jq '.clients | length'
-}
-
-# listed SERVER: how many that server lists as connected.
-listed()
-{
-	api "$1" GET '/clients?limit=100' | jq '[.clients[] | select(.connected)] | length'
-}
-
-listed_are()
-{
-	[[ $(listed "$1") == "$2" ]]
-}
-
-# machines_hang N COMMAND…: N machines on each server have said HELLO and go on; their processes are in machines, their
-# output in hanging.a, .b and .c.
-machines_hang()
-{
-	local n=$1 at
-
-	shift
-	mkfifo hold
-	exec 8<>hold # those that wait do so until this test ends
-	machines=()
-	for at in a b c; do
-		token_for "$n"
-		peer "$at" "on-$at" --count "$n" enrol "$token" close >/dev/null
-		peer "$at" "on-$at" --count "$n" hello "$@" <hold >"hanging.$at" 2>&1 3>&- 7>&- 8>&- &
-		machines+=($!)
-	done
-	eventually listed_are a $((3 * n))
-}
-
-machines_end()
-{
-	local pid
-
-	for pid in "${machines[@]}"; do
-		wait "$pid" || fail "$(cat hanging.*)"
-	done
+	servers_end
 }
 
 ### What one of them is told
@@ -335,109 +185,119 @@ have_come()
 	((SECONDS - back < 30))
 }
 
-# cluster_does WORD: see tests/cluster; returns when it is done.
-cluster_does()
-{
-	local before
-
-	before=$(grep -c 'done$' "$BATS_FILE_TMPDIR/cluster" || true)
-	echo "$1" >"$BATS_FILE_TMPDIR/to-cluster"
-	eventually cluster_has_done "$before"
-}
-
-cluster_has_done()
-{
-	(($(grep -c 'done$' "$BATS_FILE_TMPDIR/cluster") > $1))
-}
-
-query()
-{
-	PGOPTIONS='-c search_path=muster' psql -q -A -t -d "${cluster% dbname=*} dbname=$database" -c "$1"
-}
-
-# swarm MODE SERVER FIRST AGENTS [OPTION…]
-swarm()
-{
-	local mode=$1 to=$2 first=$3 agents=$4
-
-	shift 4
-	"$BUILD/tests/load/muster-swarm" "$mode" --server "127.0.0.1:$(port_of "$to")" --pin "$pin" \
-		--server-key "$server_key" --keys keys --first "$first" --agents "$agents" "$@"
-}
-
-uses_reach()
-{
-	(($(query 'SELECT max(used) FROM token') >= $1))
-}
-
-reachable()
-{
-	[[ $(api "$1" GET /status | jq .database.unreachable) == null ]]
-}
-
-acknowledged() # FILE…: how many enrolments the swarms were told of
-{
-	awk '$1 == "enrolled" { n += $2 } END { print n + 0 }' "$@"
-}
-
-# What must hold whatever has happened: a use for each client, an entry for each, one chain.
-assert_whole()
-{
-	assert_equal "$(query 'SELECT sum(used) FROM token')" "$(query 'SELECT count(*) FROM client')"
-	assert_equal "$(query 'SELECT count(*) FROM client')" \
-		"$(query "SELECT count(*) FROM audit WHERE act = 'client.enrol'")"
-	assert_equal "$(api c GET /audit/verify | jq .ok)" true
-}
-
-# storm_survives WORD…: while 450 machines enrol at three servers, by one token for 350 of them, the cluster does that.
-storm_survives()
-{
-	local at word pid first=0 pids=() told spent
-	three_begin
-	machines_hang 3 wait
-	"$BUILD/tests/load/muster-swarm" keys --keys keys --agents 450
-	token_for 350
-	for at in a b c; do
-		swarm enrol "$at" "$first" 150 --token "$token" --parallel 30 >"storm.$at" 2>&1 3>&- 7>&- 8>&- &
-		pids+=($!)
-		first=$((first + 150))
-	done
-	eventually uses_reach 60
-	for word; do
-		cluster_does "$word"
-	done
-	for pid in "${pids[@]}"; do
-		wait "$pid" || true
-	done
-	for at in a b c; do
-		eventually reachable "$at"
-		run -0 grep -c 'lost the database' "$at/log"
-	done
-	told=$(acknowledged storm.*)
-	spent=$(query "SELECT used FROM token WHERE id = '$token_id'")
-	((told > 0 && spent >= told && spent <= 350))
-	assert_whole
-	# Each that was acknowledged is known, by its id and keys, and is back within half a minute.
-	run -0 swarm idle c 0 450 --enrolled --limit 30 --control c/control.sock
-	assert_line "connected $told"
-	# Who was not asks again, by the same keys: those whose answer was lost get it again, at no cost.
-	run -1 swarm enrol b 0 450 --token "$token" --parallel 30
-	assert_line "enrolled $((350 - told))"
-	assert_line "fail-nack $((100 + told))"
-	assert_equal "$(query "SELECT used FROM token WHERE id = '$token_id'")" 350
-	assert_whole
-	# Who was connected was so all the time.
-	assert_equal "$(grep -c closed hanging.a hanging.b hanging.c | paste -sd' ')" 'hanging.a:0 hanging.b:0 hanging.c:0'
-	kill -0 "${machines[@]}"
-	kill "${machines[@]}"
-}
-
 @test "PostgreSQL restarted in a storm on three servers: nothing acknowledged is lost, nothing over-used, all are back" {
 	storm_survives restart
 }
 
 @test "PostgreSQL killed in a storm on three servers: nothing acknowledged is lost, nothing over-used, all are back" {
 	storm_survives kill start
+}
+
+### A database that is slow, or doesn't work
+
+# Whatever it is, machines stay connected, others can be served, and nobody is told what isn't so.
+serves_on() # SERVER
+{
+	holds_on "$1"
+	curl -q -sSf -k --max-time 20 -o script "https://127.0.0.1:$(port_of "$1")/clients/linux"
+	run -0 "$BUILD/musterctl" --socket "$1/control.sock" status
+	assert_output --regexp "Database +can't be reached, for [0-9]+ s"
+}
+
+recovers() # SERVER
+{
+	eventually reachable "$1"
+	run -0 peer "$1" late enrol "$token" close
+	assert_equal "$(uses_spent "$1")" 1
+	assert_equal "$(grep -hc closed hanging.* | grep -vc '^0$')" 0
+	kill -0 "${machines[@]}"
+	kill "${machines[@]}"
+}
+
+# keeps SQL: a session that has done this in a transaction which goes on until line 9 is closed; its process at the
+# database is $keeper.
+keeps()
+{
+	mkfifo keeper
+	psql -q -A -t -d "$location" <keeper >keeper.out 2>&1 3>&- 7>&- 8>&- &
+	exec 9>keeper
+	echo "SET search_path = muster; SELECT pg_backend_pid(); BEGIN; $1; SELECT 'kept';" >&9
+	eventually grep -q kept keeper.out
+	keeper=$(head -n 1 keeper.out)
+}
+
+@test "a backend that hangs holds its server up for the time-out, and no longer" {
+	three_begin StoreTimeout=1s
+	machines_hang 2 wait
+	token_for 1
+	local hanging
+	hanging=$(query "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'muster-server'")
+	assert_equal "$(wc -w <<<"$hanging")" 3
+	# shellcheck disable=SC2086 # a word each
+	kill -STOP $hanging
+	eventually grep -q 'lost the database: it has not answered in time (1500 ms)' a/log
+	eventually grep -q 'lost the database: it has not answered in time (1500 ms)' b/log
+	recovers a
+	# shellcheck disable=SC2086 # a word each
+	kill -CONT $hanging
+	run -0 query "SELECT detail FROM audit WHERE act = 'server.database'"
+	assert_output --regexp 'could not be reached for [0-9]+ s: it has not answered in time'
+}
+
+@test "a backend that hangs in its turn to write keeps everybody from it, and is named" {
+	three_begin
+	machines_hang 2 wait
+	token_for 1
+	keeps "SELECT pg_advisory_xact_lock(120351215609202)"
+	kill -STOP "$keeper"
+	eventually gives_reason a "another session keeps the turn to write locked: process $keeper of PostgreSQL"
+	eventually gives_reason b "another session keeps the turn to write locked: process $keeper of PostgreSQL"
+	serves_on a
+	kill -CONT "$keeper"
+	exec 9>&-
+	recovers b
+}
+
+@test "a table that another session keeps locked is named, and so is the session" {
+	three_begin
+	machines_hang 2 wait
+	token_for 1
+	keeps 'LOCK TABLE client IN ACCESS EXCLUSIVE MODE'
+	api a GET /clients >/dev/null || true
+	eventually gives_reason a "another session keeps the table client locked: process $keeper of PostgreSQL"
+	grep -q 'lost the database: another session keeps a table locked' a/log
+	serves_on a
+	exec 9>&-
+	recovers a
+}
+
+@test "a table that may be read but not written is found out as well" {
+	begins a
+	token_for 1
+	machines=()
+	keeps 'LOCK TABLE token IN SHARE MODE'
+	run peer a late enrol "$token"
+	refute_output --partial ENROLLED
+	eventually gives_reason a "another session keeps the table token locked: process $keeper of PostgreSQL"
+	exec 9>&-
+	eventually reachable a
+	run -0 peer a late enrol "$token" close
+	assert_equal "$(uses_spent a)" 1
+}
+
+@test "a statement that takes too long is ended, and does not keep the database away" {
+	three_begin StoreTimeout=1s
+	machines_hang 2 wait
+	token_for 1
+	query "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); RETURN NEW; END'"
+	query 'CREATE TRIGGER slow BEFORE INSERT ON client FOR EACH ROW EXECUTE FUNCTION slow()'
+	run peer a late enrol "$token"
+	refute_output --partial ENROLLED
+	eventually grep -q 'lost the database: canceling statement due to statement timeout' a/log
+	eventually reachable a
+	assert_equal "$(uses_spent a)" 0
+	query 'DROP TRIGGER slow ON client'
+	recovers a
 }
 
 @test "what a dead server held is not connected any more, and again when it has come elsewhere" {
@@ -459,7 +319,7 @@ storm_survives()
 	machines_hang 2 wait
 	stops b
 	eventually listed_are c 4
-	assert_equal "$(psql -At -d "${cluster% dbname=*} dbname=$database" -c 'SELECT count(*) FROM muster.server')" 2
+	assert_equal "$(query 'SELECT count(*) FROM server')" 2
 	machines=("${machines[0]}" "${machines[2]}")
 	kill "${machines[@]}"
 }

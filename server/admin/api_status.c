@@ -41,9 +41,12 @@ static json_t *keys(const struct server *s)
 
 static json_t *database(const struct server *s)
 {
-	return json_pack("{s:s, s:o}", "kind", s->config.store[0] ? "postgresql" : "sqlite",
+	const char *why = dblink_why(s);
+
+	return json_pack("{s:s, s:o, s:o?}", "kind", s->config.store[0] ? "postgresql" : "sqlite",
 		"unreachable",
-		dblink_up(s) ? json_null() : json_integer((json_int_t)dblink_down_for(s)));
+		dblink_up(s) ? json_null() : json_integer((json_int_t)dblink_down_for(s)), "reason",
+		*why ? json_string(why) : NULL);
 }
 
 /* Unknown while the database can't be reached. */

@@ -20,6 +20,8 @@ static void print_database(struct ctl *c, json_t *database, bool reachable)
 	snprintf(text, sizeof(text), "can't be reached, for %lld s: machines wait, nothing is lost",
 		number(database, "unreachable"));
 	field_painted(c, "Database", text, PAINT_BAD);
+	if (*get(database, "reason"))
+		field(c, "", get(database, "reason"));
 }
 
 static void print_status(struct ctl *c, json_t *s)

@@ -50,9 +50,10 @@ struct db_place {
 
 /* What the loop does for a database that is reached by a connection. */
 struct db_link {
-	bool up;      /* false: every call fails with -ENOTCONN */
-	int fd;       /* tend() is to be called when it can be read */
-	uint64_t due; /* and at this time: microseconds of CLOCK_MONOTONIC; UINT64_MAX: never */
+	bool up;         /* false: every call fails with -ENOTCONN */
+	int fd;          /* tend() is to be called when it can be read */
+	uint64_t due;    /* and at this time: microseconds of CLOCK_MONOTONIC; UINT64_MAX: never */
+	const char *why; /* it is down, in words for people; valid until the next call */
 };
 
 /* What other processes have told by notify(); NULL: something of it may have been missed. */
@@ -90,16 +91,16 @@ struct db_driver {
 	 *
 	 * notify: to every other process, when the transaction has committed; at most
 	 * DB_NOTICE_MAX bytes. attend: from now on there is a loop: no call takes longer than
-	 * DB_PATIENCE_MS, a lost connection is made again in the background; woken is called when
-	 * tend() is to be called soon, by any of these functions, and with up false when the
-	 * connection has just been lost. NULL: there is no loop any more. */
+	 * statement_ms and half a second, a lost connection is made again in the background; woken
+	 * is called when tend() is to be called soon, by any of these functions, and with up false
+	 * when the connection has just been lost. NULL: there is no loop any more. */
 	int (*notify)(struct db *db, const char *text);
-	int (*attend)(struct db *db, void (*woken)(void *userdata, bool up), void *userdata);
+	int (*attend)(struct db *db, uint32_t statement_ms, void (*woken)(void *userdata, bool up),
+		void *userdata);
 	struct db_link (*tend)(struct db *db, db_listener heard, void *userdata);
 };
 
-#define DB_NOTICE_MAX  1000
-#define DB_PATIENCE_MS 5000
+#define DB_NOTICE_MAX 1000
 
 struct db {
 	const struct db_driver *driver;

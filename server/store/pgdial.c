@@ -8,20 +8,15 @@
 
 #include "lib/file.h"
 #include "lib/secret.h"
+#include "pgready.h"
 
-#define OLDEST_SERVER  120000 /* PostgreSQL 12 */
 #define PASSWORD_LIMIT 1024
 
 /* ---- the parameters */
 
 static int fail(char error[static PG_ERROR_SIZE], const char *what, const char *detail)
 {
-	size_t len;
-
-	snprintf(error, PG_ERROR_SIZE, "%s%s%s", what, *detail ? ": " : "", detail);
-	len = strlen(error);
-	while (len > 0 && error[len - 1] == '\n')
-		error[--len] = '\0';
+	pgtalk_say(error, what, detail);
 	return -1;
 }
 
@@ -39,10 +34,76 @@ static int read_password(const char *path, char **ret, char error[static PG_ERRO
 	return **ret ? 0 : fail(error, "the password file is empty", path);
 }
 
-#define WORDS 12
+/* ---- several hosts */
+
+/* "b,c,a" of "a,b,c" for n = 1. NULL: no memory. */
+static char *rotate(const char *list, size_t n)
+{
+	const char *at = list, *comma = NULL;
+	char *ret = NULL;
+
+	while (n > 0 && (comma = strchr(at, ',')) != NULL) {
+		at = comma + 1;
+		n--;
+	}
+	if (n > 0 || at == list) /* one for all hosts, or nothing to do */
+		return strdup(list);
+	return asprintf(&ret, "%s,%.*s", at, (int)(at - 1 - list), list) < 0 ? NULL : ret;
+}
+
+static size_t parts(const char *list)
+{
+	size_t n = 1;
+
+	while ((list = strchr(list, ',')) != NULL) {
+		list++;
+		n++;
+	}
+	return n;
+}
+
+static const char *const host_words[] = { "host", "hostaddr", "port" };
+#define PORT_WORD 2
+
+struct hosts {
+	char *lists[COUNT(host_words)]; /* NULL: the location says nothing of it */
+};
+
+static void hosts_end(struct hosts *h)
+{
+	for (size_t i = 0; i < COUNT(host_words); i++)
+		free(h->lists[i]);
+}
+
+/* How many there are; ret: the nth first. */
+static size_t hosts_from(const char *location, size_t n, struct hosts *ret)
+{
+	PQconninfoOption *options = PQconninfoParse(location, NULL);
+	size_t count = 1;
+
+	*ret = (struct hosts){};
+	for (size_t i = 0; i < COUNT(host_words); i++) {
+		const PQconninfoOption *o = options;
+
+		while (o && o->keyword && strcmp(o->keyword, host_words[i]) != 0)
+			o++;
+		if (!o || !o->keyword || !o->val)
+			continue;
+		ret->lists[i] = rotate(o->val, n);
+		if (i != PORT_WORD && parts(o->val) > count)
+			count = parts(o->val);
+	}
+	PQconninfoFree(options);
+	return count;
+}
+
+/* ---- connecting */
+
+#define WORDS 16
 
 /* What stands before dbname can be said otherwise in the location, what stands after it can't. */
-static void fill(const char *location, const char *password, const char *ret_keys[static WORDS],
+static void fill(const char *location, const char *password, const struct hosts *hosts,
+	const char *attributes, const char *ret_keys[static WORDS],
 	const char *ret_values[static WORDS])
 {
 	const char *const words[][2] = {
@@ -55,95 +116,23 @@ static void fill(const char *location, const char *password, const char *ret_key
 		{ "fallback_application_name", "muster-server" },
 		{ "dbname", location },
 		{ "client_encoding", "UTF8" },
-		{ password ? "password" : NULL, password },
-		{},
+		{ "password", password },
+		{ host_words[0], hosts ? hosts->lists[0] : NULL },
+		{ host_words[1], hosts ? hosts->lists[1] : NULL },
+		{ host_words[2], hosts ? hosts->lists[2] : NULL },
+		{ "target_session_attrs", attributes },
 	};
-	_Static_assert(COUNT(words) <= WORDS, "no room for the words");
+	size_t n = 0;
 
+	_Static_assert(COUNT(words) < WORDS, "no room for the words");
 	for (size_t i = 0; i < COUNT(words); i++) {
-		ret_keys[i] = words[i][0];
-		ret_values[i] = words[i][1];
+		if (words[i][1] == NULL)
+			continue;
+		ret_keys[n] = words[i][0];
+		ret_values[n++] = words[i][1];
 	}
-}
-
-static PGconn *dial(const char *location, const char *password)
-{
-	const char *keys[WORDS], *values[WORDS];
-
-	fill(location, password, keys, values);
-	return PQconnectdbParams(keys, values, 1);
-}
-
-bool pg_absent(const struct pg_setup *setup)
-{
-	const char *keys[WORDS], *values[WORDS];
-	PGPing ping;
-
-	fill(setup->place.location, NULL, keys, values);
-	ping = PQpingParams(keys, values, 1);
-	return ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE;
-}
-
-/* ---- what every connection begins with */
-
-static int execute(PGconn *c, const char *sql, char error[static PG_ERROR_SIZE])
-{
-	PGresult *result = PQexec(c, sql);
-	ExecStatusType status = PQresultStatus(result);
-	int r = 0;
-
-	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-		const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-		r = fail(error, "the database refuses its use",
-			primary ? primary : PQerrorMessage(c));
-	}
-	PQclear(result);
-	return r;
-}
-
-/* A schema that is there may be used by one who may not make one. Somebody else may make it at the
- * same moment: then it is there as well. */
-static int make_schema(PGconn *c, char error[static PG_ERROR_SIZE])
-{
-	PGresult *result = PQexec(c, "SELECT 1 FROM pg_namespace WHERE nspname = 'muster'");
-	int there = PQntuples(result);
-
-	PQclear(result);
-	if (there > 0)
-		return 0;
-	return execute(c,
-		"BEGIN; SELECT pg_advisory_xact_lock(" PG_LOCK ");"
-		"CREATE SCHEMA IF NOT EXISTS muster; COMMIT",
-		error);
-}
-
-/* An acknowledged commit is on the disk, whatever the database's default is; what is stricter
- * stays. The last line waits for whoever writes: a database where nobody gets his turn is of no
- * use yet. */
-static int settle(PGconn *c, uint32_t statement_ms, char error[static PG_ERROR_SIZE])
-{
-	char sql[1024];
-
-	if (PQserverVersion(c) < OLDEST_SERVER)
-		return fail(error, "the database is of a PostgreSQL older than 12", "");
-	snprintf(sql, sizeof(sql),
-		"SET search_path = muster; SET statement_timeout = %u;"
-		"SET idle_in_transaction_session_timeout = 10000; SET bytea_output = hex;"
-		"SET default_transaction_isolation = 'read committed'; SET plan_cache_mode = auto;"
-		"SET standard_conforming_strings = on; SET timezone = UTC;"
-		"SELECT set_config('synchronous_commit', 'on', false)"
-		" WHERE current_setting('synchronous_commit') = 'off';"
-		"SELECT set_config('tcp_keepalives_idle', '10', false),"
-		" set_config('tcp_keepalives_interval', '5', false),"
-		" set_config('tcp_keepalives_count', '3', false);",
-		statement_ms);
-	if (execute(c, sql, error) < 0 || make_schema(c, error) < 0)
-		return -1;
-	return execute(c,
-		"LISTEN " PG_CHANNEL ";"
-		"BEGIN; SELECT pg_advisory_xact_lock(" PG_LOCK "); COMMIT",
-		error);
+	ret_keys[n] = NULL;
+	ret_values[n] = NULL;
 }
 
 /* Notices go nowhere: libpq would print them. */
@@ -153,23 +142,88 @@ static void quiet(void *userdata, const PGresult *result)
 	(void)result;
 }
 
-PGconn *pg_connect(const struct pg_setup *setup, char ret_error[static PG_ERROR_SIZE])
+/* attributes: NULL, or in the place of what the location says. */
+static PGconn *dial(const struct pg_setup *setup, const struct hosts *hosts, const char *attributes,
+	char error[static PG_ERROR_SIZE])
 {
 	scoped(secret_freep) char *password = NULL;
+	const char *keys[WORDS], *values[WORDS];
 	PGconn *c;
 
-	*ret_error = '\0';
 	if (setup->place.password_file &&
-		read_password(setup->place.password_file, &password, ret_error) < 0)
+		read_password(setup->place.password_file, &password, error) < 0)
 		return NULL;
-	c = dial(setup->place.location, password);
+	fill(setup->place.location, password, hosts, attributes, keys, values);
+	c = PQconnectdbParams(keys, values, 1);
 	PQsetNoticeReceiver(c, quiet, NULL);
-	if (PQstatus(c) != CONNECTION_OK)
-		(void)fail(ret_error, "cannot connect", c ? PQerrorMessage(c) : "no memory");
-	else if (settle(c, setup->statement_ms, ret_error) == 0)
+	if (PQstatus(c) == CONNECTION_OK && PQsetnonblocking(c, 1) == 0)
 		return c;
+	(void)fail(error, "cannot connect", c ? PQerrorMessage(c) : "no memory");
 	PQfinish(c);
 	return NULL;
+}
+
+/* *ret_count: how many hosts there are. -ESTALE: the one that was found is not to be used again. */
+static int connect_from(struct pg_setup *setup, size_t nth, PGconn **ret, size_t *ret_count,
+	char error[static PG_ERROR_SIZE])
+{
+	struct hosts hosts;
+	PGconn *c;
+	int r;
+
+	*ret_count = hosts_from(setup->place.location, nth, &hosts);
+	c = dial(setup, &hosts, NULL, error);
+	hosts_end(&hosts);
+	if (!c)
+		return -ENOTCONN;
+	r = pg_ready(c, setup, &setup->seen, error);
+	if (r < 0)
+		PQfinish(c);
+	else
+		*ret = c;
+	return r;
+}
+
+PGconn *pg_connect(struct pg_setup *setup, char ret_error[static PG_ERROR_SIZE])
+{
+	char error
+		[PG_ERROR_SIZE]; /* of the others: what is wrong with the first is worth telling */
+	PGconn *c = NULL;
+	size_t count;
+	int r = connect_from(setup, 0, &c, &count, ret_error);
+
+	for (size_t i = 1; r == -ESTALE && !c && i < count; i++)
+		(void)!connect_from(setup, i, &c, &count, error);
+	return c;
+}
+
+/* All that can be had there are standbys. */
+static bool only_standbys(const struct pg_setup *setup)
+{
+	char error[PG_ERROR_SIZE];
+	PGconn *c = dial(setup, NULL, "any", error);
+	PGresult *result;
+	bool yes;
+
+	if (!c)
+		return false;
+	(void)PQsetnonblocking(c, 0);
+	result = PQexec(c, "SELECT pg_is_in_recovery()");
+	yes = PQntuples(result) == 1 && *PQgetvalue(result, 0, 0) == 't';
+	PQclear(result);
+	PQfinish(c);
+	return yes;
+}
+
+bool pg_absent(const struct pg_setup *setup)
+{
+	const char *keys[WORDS], *values[WORDS];
+	PGPing ping;
+
+	fill(setup->place.location, NULL, NULL, NULL, keys, values);
+	ping = PQpingParams(keys, values, 1);
+	return ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE ||
+	       (ping == PQPING_OK && only_standbys(setup));
 }
 
 /* ---- in a thread */
@@ -258,7 +312,7 @@ int pg_dial_fd(const struct pg_dial *d)
 	return d->fd;
 }
 
-PGconn *pg_dial_end(struct pg_dial *d, char ret_error[static PG_ERROR_SIZE])
+PGconn *pg_dial_end(struct pg_dial *d, struct pg_seen *seen, char ret_error[static PG_ERROR_SIZE])
 {
 	PGconn *c = NULL;
 	bool ended;
@@ -270,6 +324,7 @@ PGconn *pg_dial_end(struct pg_dial *d, char ret_error[static PG_ERROR_SIZE])
 	*ret_error = '\0';
 	if (ended) {
 		c = give(d->conn);
+		*seen = d->setup.seen;
 		memcpy(ret_error, d->error, PG_ERROR_SIZE);
 		dial_free(d);
 	}

@@ -2,46 +2,66 @@
 #include "pglink.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 
 #include "../log.h"
 
-#define STATEMENT_MS 4000   /* the database's own limit, below DB_PATIENCE_MS */
 #define START_MS     600000 /* without a loop: another server may be making the tables */
 #define NOTICES_MAX  4096
 #define RETRY_MS     200
 #define RETRY_CAP_MS 5000
 #define START_CAP_MS 1000
 #define WAIT_MS      60000u /* for a database that is not there, before the start */
+#define LASTING_MS   60000u /* a connection that ends after that has ended by chance */
+#define FLAP_MS      500
+#define FLAP_CAP_MS  60000
+#define STUCK_MS     4000u /* a turn of somebody else's that lasts as long doesn't end by itself */
+#define STUCK_GAP_MS 1000u /* nobody asked meanwhile */
 
 struct pg_notice {
 	struct pg_notice *next;
 	char text[];
 };
 
-static uint64_t now_usec(void)
+/* The loop has stood still for what didn't answer: what can't be used for long is tried less often. */
+static uint64_t pause_ms(struct pglink *l)
 {
-	struct timespec now;
+	bool lasted = pgtalk_now() - l->since >= LASTING_MS * 1000, again = l->flaps.attempt > 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	l->flaps.attempt = lasted ? 0 : l->flaps.attempt + !again;
+	return lasted || !again ? 0 : backoff_next(&l->flaps);
 }
 
 int pglink_lose(struct pglink *l, const char *why)
 {
 	if (!l->conn)
 		return -ENOTCONN;
-	log_at(LOG_ERR, "lost the database: %.*s", (int)strcspn(why, "\n"), why);
+	pgtalk_say(l->why, "", why);
+	log_at(LOG_ERR, "lost the database: %s", l->why);
 	PQfinish(l->conn);
 	l->conn = NULL;
 	l->missed = true;
-	l->due = now_usec();
+	l->due = pgtalk_now() + pause_ms(l) * 1000;
 	if (l->woken)
 		l->woken(l->userdata, false);
 	return -ENOTCONN;
+}
+
+int pglink_busy(struct pglink *l, bool busy)
+{
+	uint64_t now = pgtalk_now();
+
+	if (!busy || l->busy == 0 || now - l->busy_seen > STUCK_GAP_MS * 1000)
+		l->busy = busy ? now : 0;
+	l->busy_seen = now;
+	if (!busy)
+		return 0;
+	if (l->woken && now - l->busy > STUCK_MS * 1000) {
+		l->busy = 0;
+		return pglink_lose(l, "another session has been writing for too long");
+	}
+	return -EBUSY;
 }
 
 /* ---- notices */
@@ -109,51 +129,19 @@ static void tell(struct pglink *l, db_listener heard, void *userdata)
 
 /* ---- one exchange */
 
-/* 1: the socket is ready; 0: the time is over. */
-static int await(const struct pglink *l, short events, uint64_t until)
+static int failed_to_talk(struct pglink *l, int error)
 {
-	struct pollfd fd = { .fd = PQsocket(l->conn), .events = events };
-	int r;
+	char why[64];
 
-	do {
-		uint64_t now = now_usec();
-
-		r = now >= until ? 0 : poll(&fd, 1, (int)((until - now) / 1000) + 1);
-	} while (r < 0 && errno == EINTR);
-	return r;
-}
-
-static int push(struct pglink *l, uint64_t until)
-{
-	int r;
-
-	while ((r = PQflush(l->conn)) > 0) {
-		if (await(l, POLLIN | POLLOUT, until) <= 0)
-			return pglink_lose(l, "it takes no more of a statement");
-		if (!PQconsumeInput(l->conn))
-			return pglink_lose(l, PQerrorMessage(l->conn));
-	}
-	return r < 0 ? pglink_lose(l, PQerrorMessage(l->conn)) : 0;
-}
-
-/* The next result, or NULL at the end of them. */
-static int pull(struct pglink *l, uint64_t until, PGresult **ret)
-{
-	while (PQisBusy(l->conn)) {
-		if (await(l, POLLIN, until) <= 0)
-			return pglink_lose(l, "it has not answered in time");
-		if (!PQconsumeInput(l->conn))
-			return pglink_lose(l, PQerrorMessage(l->conn));
-	}
-	*ret = PQgetResult(l->conn);
-	return 0;
+	snprintf(why, sizeof(why), "it has not answered in time (%u ms)", l->patience);
+	return pglink_lose(l, error == -ETIMEDOUT ? why : PQerrorMessage(l->conn));
 }
 
 /* These end what the connection is good for, whatever libpq thinks of it: the administrator's
  * shutdown, a time-out whose cause may last, a standby where the primary was. */
 static bool hopeless(const char *state)
 {
-	static const char *const states[] = { "57P01", "57P02", "57P03", "57014", "25006",
+	static const char *const states[] = { "57P01", "57P02", "57P03", "57P05", "57014", "25006",
 		"25P03" };
 
 	if (strncmp(state, "08", 2) == 0)
@@ -182,32 +170,27 @@ static int failed(struct pglink *l, const PGresult *result, const char *what)
 		state, what);
 }
 
-static bool good(const PGresult *result)
-{
-	return PQresultStatus(result) == PGRES_COMMAND_OK ||
-	       PQresultStatus(result) == PGRES_TUPLES_OK;
-}
-
 int pglink_finish(struct pglink *l, int sent, const char *what, PGresult **ret)
 {
-	uint64_t until = now_usec() + (uint64_t)l->patience * 1000;
+	uint64_t until = pgtalk_now() + (uint64_t)l->patience * 1000;
 	PGresult *result = NULL, *last = NULL;
-	int r = sent ? push(l, until) : pglink_lose(l, PQerrorMessage(l->conn)), error = 0;
+	int r = sent ? pgtalk_push(l->conn, until) : -ECONNABORTED, error = 0;
 
-	while (r == 0 && (r = pull(l, until, &result)) == 0 && result) {
+	while (r == 0 && error != -ENOTCONN && (r = pgtalk_pull(l->conn, until, &result)) == 0 &&
+		result) {
 		PQclear(last);
 		last = result;
-		if (error == 0 && !good(result))
-			error = failed(l, result, what);
-		r = error == -ENOTCONN ? error : 0; /* after others there is more to take */
+		if (error == 0 && !pgtalk_good(result))
+			error = failed(l, result, what); /* after others there is more to take */
 	}
+	if (r < 0)
+		error = failed_to_talk(l, r);
 	if (l->conn && take_notices(l) && l->woken)
 		l->woken(l->userdata, true);
-	r = r < 0 ? r : error;
-	if (r == 0 && ret)
+	if (error == 0 && ret)
 		*ret = give(last);
 	PQclear(last);
-	return r;
+	return error;
 }
 
 int pglink_execute(struct pglink *l, const char *text)
@@ -221,10 +204,11 @@ int pglink_execute(struct pglink *l, const char *text)
 
 static void adopt(struct pglink *l, PGconn *c)
 {
-	PQsetnonblocking(c, 1);
 	l->conn = c;
+	l->since = pgtalk_now();
+	l->busy = 0;
 	l->connection++;
-	l->complained = false;
+	l->why[0] = '\0';
 	backoff_reset(&l->backoff);
 }
 
@@ -240,11 +224,11 @@ static bool told_to_stop(void)
 /* After a power cut the database may need longer than this server to be there. */
 static PGconn *connect_patiently(struct pglink *l, char error[static PG_ERROR_SIZE])
 {
-	uint64_t until = now_usec() + WAIT_MS * 1000;
+	uint64_t until = pgtalk_now() + WAIT_MS * 1000;
 	PGconn *c = pg_connect(&l->setup, error);
 	bool told = false;
 
-	while (!c && pg_absent(&l->setup) && now_usec() < until && !told_to_stop()) {
+	while (!c && pg_absent(&l->setup) && pgtalk_now() < until && !told_to_stop()) {
 		if (!told)
 			log_warning("waiting for the database: %s", error);
 		told = true;
@@ -262,9 +246,10 @@ int pglink_open(struct pglink *l, const struct db_place *place)
 	*l = (struct pglink){
 		.location = strdup(place->location),
 		.password_file = place->password_file ? strdup(place->password_file) : NULL,
-		.patience = START_MS + 60000,
+		.patience = START_MS + PGTALK_SLACK_MS,
 		.last = &l->notices,
 		.backoff = { RETRY_MS, START_CAP_MS, 0 },
+		.flaps = { FLAP_MS, FLAP_CAP_MS, 0 },
 	};
 	if (!l->location || (place->password_file && !l->password_file))
 		return -ENOMEM;
@@ -283,7 +268,7 @@ void pglink_close(struct pglink *l)
 
 	l->notices = forget(l->notices);
 	if (l->dial)
-		PQfinish(pg_dial_end(l->dial, error));
+		PQfinish(pg_dial_end(l->dial, &l->setup.seen, error));
 	PQfinish(l->conn);
 	free(l->location);
 	free(l->password_file);
@@ -291,27 +276,30 @@ void pglink_close(struct pglink *l)
 
 /* ---- with a loop */
 
-int pglink_attend(struct pglink *l, void (*woken)(void *userdata, bool up), void *userdata)
+int pglink_attend(struct pglink *l, uint32_t statement_ms, void (*woken)(void *userdata, bool up),
+	void *userdata)
 {
-	char text[64];
+	char text[96];
 
-	snprintf(text, sizeof(text), "SET statement_timeout = %u", STATEMENT_MS);
-	l->setup.statement_ms = STATEMENT_MS;
-	l->backoff.cap_ms = RETRY_CAP_MS;
-	l->patience = DB_PATIENCE_MS;
 	l->woken = woken;
 	l->userdata = userdata;
 	if (!woken)
 		return 0;
+	l->setup.statement_ms = statement_ms;
+	l->setup.lock_ms = PG_LOCK_MS;
+	l->backoff.cap_ms = RETRY_CAP_MS;
+	l->patience = statement_ms + PGTALK_SLACK_MS;
+	snprintf(text, sizeof(text), "SET statement_timeout = %u; SET lock_timeout = %u",
+		statement_ms, PG_LOCK_MS);
 	return pglink_execute(l, text);
 }
 
 static void try_later(struct pglink *l, const char *why)
 {
-	if (!l->complained)
+	if (strcmp(why, l->why) != 0)
 		log_warning("the database is not back: %s; it is tried again and again", why);
-	l->complained = true;
-	l->due = now_usec() + backoff_next(&l->backoff) * 1000;
+	snprintf(l->why, sizeof(l->why), "%s", why);
+	l->due = pgtalk_now() + backoff_next(&l->backoff) * 1000;
 }
 
 static void reconnect(struct pglink *l)
@@ -321,19 +309,19 @@ static void reconnect(struct pglink *l)
 	PGconn *c;
 
 	if (!l->dial) {
-		if (now_usec() >= l->due && pg_dial_start(&l->setup, &l->dial) < 0)
+		if (pgtalk_now() >= l->due && pg_dial_start(&l->setup, &l->dial) < 0)
 			try_later(l, "no thread can be made");
 		return;
 	}
 	if (read(pg_dial_fd(l->dial), &ended, sizeof(ended)) != sizeof(ended))
 		return; /* not yet */
-	c = pg_dial_end(give(l->dial), error);
+	c = pg_dial_end(give(l->dial), &l->setup.seen, error);
 	if (!c) {
 		try_later(l, error);
 		return;
 	}
 	adopt(l, c);
-	log_info("the database is back");
+	log_info("the database is back, at %s:%s", PQhost(c), PQport(c));
 }
 
 struct db_link pglink_tend(struct pglink *l, db_listener heard, void *userdata)
@@ -346,8 +334,8 @@ struct db_link pglink_tend(struct pglink *l, db_listener heard, void *userdata)
 		reconnect(l);
 	tell(l, heard, userdata);
 	if (l->conn)
-		return (struct db_link){ true, PQsocket(l->conn), UINT64_MAX };
+		return (struct db_link){ true, PQsocket(l->conn), UINT64_MAX, "" };
 	if (l->dial)
-		return (struct db_link){ false, pg_dial_fd(l->dial), UINT64_MAX };
-	return (struct db_link){ false, -1, l->due };
+		return (struct db_link){ false, pg_dial_fd(l->dial), UINT64_MAX, l->why };
+	return (struct db_link){ false, -1, l->due, l->why };
 }

@@ -14,9 +14,11 @@ struct pg_notice;
 struct pglink {
 	struct pg_setup setup;
 	char *location, *password_file;
-	PGconn *conn;        /* NULL: down */
-	uint64_t connection; /* counts them */
-	int patience;        /* milliseconds that an exchange may take */
+	PGconn *conn;             /* NULL: down */
+	uint64_t connection;      /* counts them */
+	uint32_t patience;        /* milliseconds that an exchange may take */
+	uint64_t since;           /* of conn; times are CLOCK_MONOTONIC, microseconds */
+	uint64_t busy, busy_seen; /* somebody else writes: since then; seen last; 0: nobody does */
 
 	struct pg_notice *notices, **last;
 	size_t notice_count;
@@ -25,9 +27,9 @@ struct pglink {
 	void (*woken)(void *userdata, bool up); /* NULL: no loop */
 	void *userdata;
 	struct pg_dial *dial;
-	struct backoff backoff;
-	uint64_t due; /* of the next dial: CLOCK_MONOTONIC, microseconds */
-	bool complained;
+	struct backoff backoff, flaps; /* of dials that fail; of connections that don't last */
+	uint64_t due;                  /* of the next dial */
+	char why[PG_ERROR_SIZE];       /* it is down */
 };
 
 /* Connects, and waits for that; up to a minute for a database where nobody answers. Failures are
@@ -43,10 +45,14 @@ int pglink_finish(struct pglink *l, int sent, const char *what, PGresult **ret) 
 int pglink_execute(struct pglink *l, const char *text) must_use;
 /* Ends the connection. Returns -ENOTCONN. */
 int pglink_lose(struct pglink *l, const char *why);
+/* Another session is writing, or (busy false) this one may. If it has been another one all the time
+ * for some seconds the connection is ended: the next one waits for its turn in a thread, and is
+ * told who it is. -EBUSY, -ENOTCONN; 0. */
+int pglink_busy(struct pglink *l, bool busy);
 
 /* As db.h says. */
-int pglink_attend(struct pglink *l, void (*woken)(void *userdata, bool up), void *userdata)
-	must_use;
+int pglink_attend(struct pglink *l, uint32_t statement_ms, void (*woken)(void *userdata, bool up),
+	void *userdata) must_use;
 struct db_link pglink_tend(struct pglink *l, db_listener heard, void *userdata);
 
 #endif

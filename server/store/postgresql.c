@@ -163,9 +163,11 @@ static int run(struct postgresql *p, const struct sql *sql, const struct value *
 
 	if (r == 0 && s->connection != p->link.connection)
 		r = prepare(p, s, values, count);
-	if (r < 0)
-		return r;
-	return pglink_finish(&p->link, send(p, s, values, count), sql->text, ret);
+	if (r == 0)
+		r = pglink_finish(&p->link, send(p, s, values, count), sql->text, ret);
+	if (r == -EBUSY) /* it is not the turn to write that is waited for */
+		r = pglink_lose(&p->link, "another session keeps a table locked");
+	return r;
 }
 
 static int pg_start(struct db *db, const struct sql *sql, const struct value *values, size_t count,
@@ -356,13 +358,21 @@ static int begun(struct postgresql *p, int r)
 	return r;
 }
 
+static int begun_by(struct postgresql *p, int r)
+{
+	return begun(p, r == 0 || r == -EBUSY ? pglink_busy(&p->link, r < 0) : r);
+}
+
 static int pg_begin(struct db *db)
 {
 	struct postgresql *p = of(db);
+	char text[160];
 
-	return begun(p, pglink_execute(&p->link, "BEGIN; SET LOCAL lock_timeout = 300;"
-						 "SELECT pg_advisory_xact_lock(" PG_LOCK ");"
-						 "SET LOCAL lock_timeout = 0"));
+	snprintf(text, sizeof(text),
+		"BEGIN; SET LOCAL lock_timeout = %u; SELECT pg_advisory_xact_lock(" PG_LOCK ");"
+		"SET LOCAL lock_timeout = %u",
+		PG_LOCK_MS, p->link.setup.lock_ms);
+	return begun_by(p, pglink_execute(&p->link, text));
 }
 
 static int pg_begin_now(struct db *db)
@@ -377,7 +387,7 @@ static int pg_begin_now(struct db *db)
 	if (r == 0 && *PQgetvalue(result, 0, 0) != 't')
 		r = -EBUSY;
 	PQclear(result);
-	return begun(p, r);
+	return begun_by(p, r);
 }
 
 static bool pg_in_transaction(const struct db *db)
@@ -454,9 +464,10 @@ static int pg_notify(struct db *db, const char *text)
 	return db_run(db, &sql, VALUES(value_text(text)), NULL);
 }
 
-static int pg_attend(struct db *db, void (*woken)(void *userdata, bool up), void *userdata)
+static int pg_attend(struct db *db, uint32_t statement_ms, void (*woken)(void *userdata, bool up),
+	void *userdata)
 {
-	return pglink_attend(&of(db)->link, woken, userdata);
+	return pglink_attend(&of(db)->link, statement_ms, woken, userdata);
 }
 
 static struct db_link pg_tend(struct db *db, db_listener heard, void *userdata)

@@ -256,16 +256,18 @@ int store_notify(struct store *s, const char *text)
 	return s->db->driver->notify ? s->db->driver->notify(s->db, text) : 0;
 }
 
-int store_attend(struct store *s, void (*woken)(void *userdata, bool up), void *userdata)
+int store_attend(struct store *s, uint32_t statement_ms, void (*woken)(void *userdata, bool up),
+	void *userdata)
 {
-	return s->db->driver->attend ? s->db->driver->attend(s->db, woken, userdata) : 0;
+	return s->db->driver->attend ? s->db->driver->attend(s->db, statement_ms, woken, userdata)
+				     : 0;
 }
 
 struct db_link store_tend(struct store *s, db_listener heard, void *userdata)
 {
 	if (s->db->driver->tend)
 		return s->db->driver->tend(s->db, heard, userdata);
-	return (struct db_link){ .up = true, .fd = -1, .due = UINT64_MAX };
+	return (struct db_link){ .up = true, .fd = -1, .due = UINT64_MAX, .why = "" };
 }
 
 /* 62 bits that tell one set of keys from another; they tell nothing of the keys. */

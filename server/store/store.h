@@ -53,7 +53,8 @@ int store_claim(struct store *s, const uint8_t identity[static PUBLIC_KEY_SIZE])
 
 /* Tells the others, when the turn has committed; at most DB_NOTICE_MAX bytes, printable. */
 int store_notify(struct store *s, const char *text) must_use;
-int store_attend(struct store *s, void (*woken)(void *userdata, bool up), void *userdata) must_use;
+int store_attend(struct store *s, uint32_t statement_ms, void (*woken)(void *userdata, bool up),
+	void *userdata) must_use; /* db.h */
 struct db_link store_tend(struct store *s, db_listener heard, void *userdata);
 
 /* ---- tokens */

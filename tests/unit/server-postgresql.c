@@ -214,7 +214,7 @@ static void a_lost_connection_fails_at_once_and_comes_back(void **state)
 	uint8_t token[TOKEN_SIZE];
 	int lost = 0;
 
-	assert_int_equal(store_attend(s, woken, &lost), 0);
+	assert_int_equal(store_attend(s, 4000, woken, &lost), 0);
 	make_token(s, 5, 0, token, &t);
 	cut_off(f->path);
 	assert_int_equal(store_token_find(s, token, &t), -ENOTCONN);
@@ -240,7 +240,7 @@ static void nothing_of_a_transaction_outlives_its_connection(void **state)
 	uint8_t token[TOKEN_SIZE];
 	int lost = 0;
 
-	assert_int_equal(store_attend(s, woken, &lost), 0);
+	assert_int_equal(store_attend(s, 4000, woken, &lost), 0);
 	make_token(s, 5, 0, token, &t);
 	assert_int_equal(store_begin(s), 0);
 	assert_int_equal(enrol_number(s, token, 1), 0);
@@ -263,7 +263,7 @@ static void whoever_holds_the_lock_for_long_is_not_waited_for(void **state)
 	int lost = 0;
 
 	assert_int_equal(store_open_at(f->path, fixture_key, &fixture_clock, &other), 0);
-	assert_int_equal(store_attend(s, woken, &lost), 0);
+	assert_int_equal(store_attend(s, 4000, woken, &lost), 0);
 	assert_int_equal(store_begin(other), 0);
 	assert_int_equal(store_try(s), -EBUSY);
 	assert_int_equal(store_begin(s), -EBUSY);
@@ -287,8 +287,8 @@ static void what_is_told_is_heard_by_the_others_after_the_commit(void **state)
 	int lost = 0;
 
 	assert_int_equal(store_open_at(f->path, fixture_key, &fixture_clock, &other), 0);
-	assert_int_equal(store_attend(s, woken, &lost), 0);
-	assert_int_equal(store_attend(other, woken, &lost), 0);
+	assert_int_equal(store_attend(s, 4000, woken, &lost), 0);
+	assert_int_equal(store_attend(other, 4000, woken, &lost), 0);
 	assert_int_equal(store_begin(s), 0);
 	assert_int_equal(store_notify(s, "rolled back"), 0);
 	store_rollback(s);
