@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/hook.h"
 #include "agent/log.h"
+#include "agent/newest.h"
 #include "lib/file.h"
 #include "lib/secret.h"
 #include "lib/text.h"
@@ -196,8 +197,11 @@ static void apply_file(struct apply *a, const char *new, const char *good)
 		say(a, NACK_HOOK, "cannot apply", said);
 	else if (r > 0)
 		restore(a, good, said);
-	else if (rename(new, good) < 0)
-		say(a, NACK_HOOK, "cannot keep what was applied", strerror(errno));
+	else {
+		r = rename(new, good) < 0 ? -errno : folder_sync(GOOD_FOLDER);
+		if (r < 0)
+			say(a, NACK_HOOK, "cannot keep what was applied", strerror(-r));
+	}
 }
 
 static void apply_removal(struct apply *a, const char *good)
@@ -209,8 +213,39 @@ static void apply_removal(struct apply *a, const char *good)
 		say(a, NACK_HOOK, "cannot apply", said);
 	else if (r > 0)
 		restore(a, good, said);
+	else if (unlink(good) == 0) {
+		r = folder_sync(GOOD_FOLDER);
+		if (r < 0)
+			say(a, NACK_HOOK, "cannot keep what was applied", strerror(-r));
+	}
+}
+
+/* Nothing is done about an order before it is written down that it is the newest. */
+static bool is_newest(struct apply *a)
+{
+	const struct config_order *o = &a->order;
+	struct newest n = { .number = o->number };
+	uint64_t last;
+	char what[128];
+	int r;
+
+	memcpy(n.hash, o->hash, sizeof n.hash);
+	newest_giver(a->config.server_key, a->config.client_id, n.giver);
+	r = newest_take(GOOD_FOLDER, o->name, &n, &last);
+	if (r == -ESTALE)
+		snprintf(what, sizeof what,
+			"its number, %" PRIu64 ", is not above %" PRIu64
+			", that of an order carried out here before",
+			o->number, last);
 	else
-		(void)unlink(good);
+		snprintf(what, sizeof what, "cannot use " GOOD_FOLDER "/" NEWEST_PREFIX "%s",
+			o->name);
+	if (r < 0)
+		say(a, r == -ESTALE ? NACK_OLDER_ORDER : NACK_STORAGE, what,
+			r == -ESTALE    ? ""
+			: r == -EBADMSG ? "it is damaged"
+					: strerror(-r));
+	return r == 0;
 }
 
 static void act(struct apply *a)
@@ -218,6 +253,8 @@ static void act(struct apply *a)
 	char new[PATH_SIZE], good[PATH_SIZE];
 	int r;
 
+	if (!is_newest(a))
+		return;
 	/* Names have no slash and don't begin with a dot. */
 	(void)snprintf(good, sizeof good, GOOD_FOLDER "/%s", a->order.name);
 	(void)snprintf(new, sizeof new, GOOD_FOLDER "/.new");

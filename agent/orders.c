@@ -56,13 +56,6 @@ static int index_path(const struct orders *o, char ret[static PATH_SIZE])
 	return len > 0 && len < PATH_SIZE ? 0 : -ENAMETOOLONG;
 }
 
-static int sync_folder(const char *path)
-{
-	scoped(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
 static int remove_file(const struct orders *o, const char *name)
 {
 	char folder[PATH_SIZE], path[PATH_SIZE];
@@ -74,7 +67,7 @@ static int remove_file(const struct orders *o, const char *name)
 		return r;
 	if (unlink(path) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	return sync_folder(folder);
+	return folder_sync(folder);
 }
 
 static int write_index(const struct orders *o, const struct holdings *held)

@@ -196,6 +196,7 @@ static const char *advice_of(const struct nack *n)
 	case NACK_APPLY:
 	case NACK_RESTORE:
 	case NACK_HOOK:
+	case NACK_OLDER_ORDER:
 		break;
 	}
 	return "";
@@ -227,6 +228,7 @@ static int exit_of_nack(const struct nack *n)
 	case NACK_APPLY:
 	case NACK_RESTORE:
 	case NACK_HOOK:
+	case NACK_OLDER_ORDER:
 		break;
 	}
 	return EXIT_NOT_AUTHENTIC;

@@ -349,6 +349,7 @@ const char *nack_name(uint16_t code)
 		[NACK_APPLY] = "hook failed",
 		[NACK_RESTORE] = "hook failed, not restored",
 		[NACK_HOOK] = "hook cannot run",
+		[NACK_OLDER_ORDER] = "older order",
 	};
 
 	return code < COUNT(names) && names[code] ? names[code] : "refused";

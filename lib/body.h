@@ -87,14 +87,15 @@ enum nack_code {
 	NACK_REVOKED = 22,
 	NACK_SUSPENDED = 23,
 	/* From a machine, to a CONFIG (STORAGE: to a RESET too): */
-	NACK_HASH = 32,    /* the content is not of its hash */
-	NACK_OLDER = 33,   /* it holds a later revision */
-	NACK_FULL = 34,    /* it holds HOLDINGS_MAX configurations already */
-	NACK_STORAGE = 35, /* it can't be stored */
-	NACK_CHECK = 36,   /* the machine's own check refused it */
-	NACK_APPLY = 37,   /* the machine's own hook failed; what was before is applied again */
-	NACK_RESTORE = 38, /* the same, and what was before could not be applied either */
-	NACK_HOOK = 39,    /* the machine's hook can't be run */
+	NACK_HASH = 32,        /* the content is not of its hash */
+	NACK_OLDER = 33,       /* it holds a later revision */
+	NACK_FULL = 34,        /* it holds HOLDINGS_MAX configurations already */
+	NACK_STORAGE = 35,     /* it can't be stored */
+	NACK_CHECK = 36,       /* the machine's own check refused it */
+	NACK_APPLY = 37,       /* the machine's own hook failed; what was before is applied again */
+	NACK_RESTORE = 38,     /* the same, and what was before could not be applied either */
+	NACK_HOOK = 39,        /* the machine's hook can't be run */
+	NACK_OLDER_ORDER = 40, /* a later order has been carried out there already */
 };
 
 struct nack {

@@ -203,3 +203,10 @@ int file_create(const char *path, const void *data, size_t len, mode_t mode)
 {
 	return write_whole(path, data, len, mode, RENAME_NOREPLACE);
 }
+
+int folder_sync(const char *path)
+{
+	scoped(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}

@@ -86,13 +86,14 @@ static enum order_kind read_kind(struct reader *r)
 	return r->failed ? ORDER_SET : (enum order_kind)kind;
 }
 
-static uint64_t read_revision(struct reader *r)
+/* A revision, or an order's number. */
+static uint64_t read_from_one(struct reader *r)
 {
-	uint64_t revision = read_u64(r);
+	uint64_t n = read_u64(r);
 
-	if (revision == 0)
+	if (n == 0)
 		r->failed = true;
-	return revision;
+	return n;
 }
 
 ssize_t config_order_encode(const struct config_order *o, void *ret, size_t size)
@@ -104,6 +105,7 @@ ssize_t config_order_encode(const struct config_order *o, void *ret, size_t size
 	write_u8(&w, VERSION);
 	write_u8(&w, (uint8_t)o->kind);
 	write_u64(&w, o->revision);
+	write_u64(&w, o->number);
 	write_text(&w, o->name);
 	write_bytes(&w, o->hash, sizeof o->hash);
 	write_u32(&w, (uint32_t)o->len);
@@ -122,7 +124,8 @@ int config_order_decode(const void *body, size_t len, struct config_order *ret)
 	if (version != VERSION)
 		return -EPROTONOSUPPORT;
 	o.kind = read_kind(&r);
-	o.revision = read_revision(&r);
+	o.revision = read_from_one(&r);
+	o.number = read_from_one(&r);
 	read_name(&r, o.name);
 	read_bytes(&r, o.hash, sizeof o.hash);
 	o.len = read_u32(&r);
@@ -163,7 +166,7 @@ void holdings_read(struct reader *r, struct holdings *ret)
 		struct holding *one = &ret->of[i];
 
 		read_name(r, one->name);
-		one->revision = read_revision(r);
+		one->revision = read_from_one(r);
 		read_bytes(r, one->hash, sizeof one->hash);
 		if (i > 0 && strcmp(ret->of[i - 1].name, one->name) >= 0)
 			r->failed = true;
@@ -188,7 +191,7 @@ void subject_read(struct reader *r, struct subject *ret)
 	if (r->failed || r->left == 0)
 		return;
 	ret->time = read_u64(r);
-	ret->revision = read_revision(r);
+	ret->revision = read_from_one(r);
 	ret->kind = read_kind(r);
 	read_name(r, ret->name);
 	read_bytes(r, ret->hash, sizeof ret->hash);

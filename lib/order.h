@@ -31,6 +31,7 @@ enum order_kind {
 struct config_order {
 	char name[CONFIG_NAME_SIZE];
 	uint64_t revision; /* from 1, counted by name */
+	uint64_t number;   /* from 1, greater than that of every other order before */
 	enum order_kind kind;
 	uint8_t hash[CONFIG_HASH_SIZE];
 	const uint8_t *content; /* lies in the body that was decoded */

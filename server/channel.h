@@ -35,6 +35,7 @@ struct order_queue {
 	uint64_t revision;
 	uint32_t charged; /* bytes */
 	uint8_t kind;     /* enum order_kind */
+	bool renumbered;  /* on this connection, since the machine has carried out a later one */
 	char name[CONFIG_NAME_SIZE];
 	uint8_t hash[CONFIG_HASH_SIZE];
 };

@@ -335,7 +335,9 @@ static int seal(struct channel *c, const struct config_order *o)
 
 static int send_order(struct channel *c, const struct search *f, const struct holding *has)
 {
-	struct config_order o = { .revision = f->order.revision, .kind = ORDER_SET };
+	struct config_order o = { .revision = f->order.revision,
+		.number = store_order_number(f->client, &f->order),
+		.kind = ORDER_SET };
 	scoped(freep) char *content = NULL;
 	int r = 0;
 
@@ -518,10 +520,26 @@ int configs_ack(struct channel *c, const struct message *m)
 	return settled(c, r);
 }
 
+/* The machine has carried out an order with a greater number than what the store knows of, as after
+ * it was put back from a backup. What the machine should have is ordered anew under a new number; if
+ * that doesn't help, the clock had been ahead, and the refusal is for people. */
+static int refused(struct channel *c, const struct nack *n)
+{
+	struct store *s = c->server->store;
+	struct refusal why = {
+		.revision = c->order.revision, .time = store_now(s), .code = n->code
+	};
+	bool again = n->code == NACK_OLDER_ORDER && !c->order.renumbered;
+	int r = n->code == NACK_OLDER_ORDER ? store_client_renumber(s, c->id) : 0;
+
+	c->order.renumbered = n->code == NACK_OLDER_ORDER || c->order.renumbered;
+	memcpy(why.text, n->text, sizeof(why.text));
+	return r < 0 || again ? r : store_refusal_set(s, c->id, c->order.name, &why);
+}
+
 int configs_nack(struct channel *c, const struct message *m)
 {
 	struct nack nack;
-	struct refusal why;
 
 	if (c->beat != NULL)
 		beats_flush(c->server->beats);
@@ -536,13 +554,9 @@ int configs_nack(struct channel *c, const struct message *m)
 	if (turn_enter(c->server->turn) < 0)
 		return -EIO;
 	log_refusal(c, &nack);
-	why = (struct refusal){ .revision = c->order.revision,
-		.time = store_now(c->server->store),
-		.code = nack.code };
-	memcpy(why.text, nack.text, sizeof(why.text));
 	r = keep_receipt(c, m, session_peer(c->session), nack.code);
 	if (r == 0)
-		r = store_refusal_set(c->server->store, c->id, c->order.name, &why);
+		r = refused(c, &nack);
 	c->server->metrics.nacked += r == 0;
 	return settled(c, r);
 }

@@ -10,7 +10,7 @@
 static const struct sql insert = { "INSERT INTO client (" CLIENT_COLUMNS
 				   ", find) VALUES ($1, $2, $3, $15, $4, $5, $6, 0, 0, $7,"
 				   " $8, $9, $10, $11, $12, $13, $14, 0, '', 0, '', '', $17, 0, 0, "
-				   "'', $16) ON CONFLICT DO NOTHING" };
+				   "'', 0, $16) ON CONFLICT DO NOTHING" };
 static const struct sql by_id = { "SELECT " CLIENT_COLUMNS " FROM client WHERE id = $1" };
 static const struct sql by_pin = { "SELECT " CLIENT_COLUMNS " FROM client WHERE tls_pin = $1" };
 static const struct sql by_identity = { "SELECT " CLIENT_COLUMNS
@@ -84,6 +84,7 @@ static int record(struct rows *rows, struct client_record *ret)
 		.uptime = rows_integer(rows, 8),
 		.ephemeral = (uint32_t)rows_integer(rows, 22),
 		.clone_since = rows_integer(rows, 23),
+		.order_number = rows_integer(rows, 26),
 		.clone = clone <= CLONE_UPTIME_FELL ? (enum clone_sign)clone : CLONE_NONE,
 		.link = link <= LINK_CLONE ? (enum client_link)link : LINK_NONE,
 	};

@@ -7,10 +7,11 @@
 
 #include "internal.h"
 
-#define CONFIG_COLUMNS "name, revision, removal, selector, hash, size, created, created_by, note"
+#define CONFIG_COLUMNS                                                                             \
+	"name, revision, removal, selector, hash, size, created, created_by, note, order_number"
 
 static const struct sql insert = { "INSERT INTO config (" CONFIG_COLUMNS ", live)"
-				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1)" };
+				   " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1)" };
 static const struct sql last = { "SELECT coalesce(max(revision), 0) FROM config WHERE name = $1" };
 static const struct sql bury = {
 	"UPDATE config SET live = 0 WHERE name = $1 AND live = 1 AND (selector = $2 OR $2 = '*')"
@@ -34,6 +35,8 @@ static const struct sql add_content = {
 	"INSERT INTO config_content (hash, content) VALUES ($1, $2)"
 };
 static const struct sql get_content = { "SELECT content FROM config_content WHERE hash = $1" };
+
+static const struct sql renumber = { "UPDATE client SET order_number = $2 WHERE id = $1" };
 
 static const struct sql held = { "SELECT name, revision, hash FROM config_held"
 				 " WHERE client = $1 ORDER BY name" };
@@ -108,6 +111,7 @@ static int record(struct rows *rows, struct config_record *ret)
 		.removal = rows_integer(rows, 2) != 0,
 		.size = rows_integer(rows, 5),
 		.created = rows_integer(rows, 6),
+		.number = rows_integer(rows, 9),
 	};
 	rows_text(rows, 0, ret->name, sizeof(ret->name));
 	rows_text(rows, 3, ret->selector, sizeof(ret->selector));
@@ -222,6 +226,26 @@ int store_config_wanted(struct store *s, const struct client_record *client, con
 	return each(s, &live, VALUES(value_text(name)), judge, &w);
 }
 
+/* ---- numbers of orders */
+
+uint64_t store_order_number(const struct client_record *client, const struct config_record *should)
+{
+	uint64_t number = client->order_number > 1 ? client->order_number : 1;
+
+	return should && should->number > number ? should->number : number;
+}
+
+int store_client_renumber(struct store *s, const uint8_t client[static CLIENT_ID_SIZE])
+{
+	uint64_t number = 0;
+	int r = number_draw(s, &number);
+
+	return r < 0 ? r
+		     : db_run(s->db, &renumber,
+			       VALUES(value_bytes(client, CLIENT_ID_SIZE), value_integer(number)),
+			       NULL);
+}
+
 /* ---- pushing */
 
 /* The same bytes are stored once, whatever names and revisions they have. */
@@ -254,9 +278,10 @@ static int audit_push(
 static int add(struct store *s, const struct config_spec *spec, uint64_t revision)
 {
 	uint8_t hash[CONFIG_HASH_SIZE] = {};
-	int r = 0;
+	uint64_t number = 0;
+	int r = number_draw(s, &number);
 
-	if (spec->content) {
+	if (r == 0 && spec->content) {
 		config_hash(spec->content, spec->len, hash);
 		r = store_content(s, spec, hash);
 	}
@@ -270,7 +295,7 @@ static int add(struct store *s, const struct config_spec *spec, uint64_t revisio
 			value_integer(!spec->content), value_text(spec->selector),
 			value_bytes(hash, sizeof(hash)), value_integer(spec->len),
 			value_integer(store_now(s)), value_text(spec->actor),
-			value_text(spec->note)),
+			value_text(spec->note), value_integer(number)),
 		NULL);
 }
 

@@ -34,6 +34,7 @@ struct config_record {
 	uint64_t created;
 	char created_by[ACTOR_SIZE];
 	char note[NOTE_SIZE];
+	uint64_t number; /* drawn when it was pushed */
 };
 
 struct config_spec {
@@ -66,6 +67,17 @@ int store_config_history(struct store *s, const char *name, uint64_t before, uin
 /* Of each name (or of one) the revision that this machine should have, removals too. */
 int store_config_wanted(struct store *s, const struct client_record *client, const char *name,
 	config_visitor visit, void *userdata) must_use;
+
+/* The number of an order to this client about one name. should: what store_config_wanted() gave for
+ * this very record of the client, or NULL: it gave none.
+ *
+ * What a machine should have changes by a push or by other labels, and each of them draws a number;
+ * the greater one of both therefore tells of any two orders that differ which one is newer, and
+ * costs nothing to give. If client and configurations were read with a change of both between them,
+ * the machine may refuse the next order: see store_client_renumber(). */
+uint64_t store_order_number(const struct client_record *client, const struct config_record *should);
+/* All orders to this client have a greater number from now on than all before. */
+int store_client_renumber(struct store *s, const uint8_t client[static CLIENT_ID_SIZE]) must_use;
 
 /* Those that some machine can be meant by: the newest first. */
 int store_config_live(struct store *s, const char *name, config_visitor visit, void *userdata)

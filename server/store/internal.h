@@ -22,6 +22,12 @@ struct store {
 int store_open_at(const char *location, const uint8_t token_key[static TOKEN_KEY_SIZE],
 	const struct clock_source *source, struct store **ret) must_use;
 
+/* The number of an order (muster-protocol(7), "Numbers of orders"): greater than every one before,
+ * whichever server gave it, and also greater than those that a database put back from a backup
+ * doesn't know of, since it is the time in milliseconds unless that is not above the last one.
+ * Within a transaction, which no other that draws one is in before it ends. */
+int number_draw(struct store *s, uint64_t *ret) must_use;
+
 /* Writes the clock's mark now: before someone is told that something has expired. */
 int store_save_clock(struct store *s) must_use;
 
@@ -41,7 +47,7 @@ int token_by_hash(struct store *s, const uint8_t hash[static TOKEN_HASH_SIZE],
 	"id, identity, tls_pin, state, labels, token, enrolled, last_hello, uptime, boot_id,"      \
 	" address, hostname, os, kernel, arch, version, machine, state_since, state_reason,"       \
 	" link, former, successor, ephemeral, clone_since,"                                        \
-	" clone_sign, machine_before"
+	" clone_sign, machine_before, order_number"
 /* The only row of a SELECT of these columns. -ENOENT, -ENOTUNIQ. */
 int client_one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct client_record *ret) must_use;

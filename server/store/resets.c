@@ -65,7 +65,7 @@ static int audit(struct store *s, const struct client_record *c, const struct re
 int store_reset_ask(struct store *s, const char *id_or_prefix, const struct client_order *order,
 	struct client_record *ret_client, struct reset_record *ret)
 {
-	uint64_t now = store_now(s);
+	uint64_t number = 0;
 	int r = store_client_get(s, id_or_prefix, ret_client);
 
 	*ret = (struct reset_record){};
@@ -78,11 +78,13 @@ int store_reset_ask(struct store *s, const char *id_or_prefix, const struct clie
 		return 0;
 	if (r < 0 && r != -ENOENT)
 		return r;
-	*ret = (struct reset_record){ .number = ret->number < now ? now : ret->number + 1,
-		.asked = now };
+	r = number_draw(s, &number);
+	if (r < 0)
+		return r;
+	*ret = (struct reset_record){ .number = number, .asked = store_now(s) };
 	r = db_run(s->db, &put,
 		VALUES(value_bytes(ret_client->id, CLIENT_ID_SIZE), value_integer(ret->number),
-			value_integer(now)),
+			value_integer(ret->asked)),
 		NULL);
 	if (r == 0)
 		r = audit(s, ret_client, ret, order);

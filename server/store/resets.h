@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Restarts of agents that administrators ask for (RESET). They are numbered for each client, so
- * that each is made once, however often it is sent: by the clock, so that a database put back from
- * a backup goes on above what machines have seen. As store.h says: what writes does so in the
+ * Restarts of agents that administrators ask for (RESET). They are numbered, so that each is made
+ * once, however often it is sent, and above what machines have seen when the database has been put
+ * back from a backup: by number_draw(), as the orders of configurations. As store.h says: what writes does so in the
  * turn's transaction, and the errors are the same.
  */
 #ifndef MUSTER_STORE_RESETS_H

@@ -335,6 +335,13 @@ static const char *const steps[] = {
 	") {strict};"
 	"CREATE INDEX client_listening_next ON client_listening(next);"
 	"CREATE INDEX client_listening_doubt ON client_listening(doubt);",
+
+	/* order_number: when what the client should have was decided last, by this row; numbers.c.
+	 * 'number': the last one given. */
+	"ALTER TABLE config ADD COLUMN order_number {integer} NOT NULL DEFAULT 0;"
+	"UPDATE config SET order_number = revision;"
+	"ALTER TABLE client ADD COLUMN order_number {integer} NOT NULL DEFAULT 0;"
+	"INSERT INTO meta (name, value) VALUES ('number', 0);",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

@@ -24,7 +24,8 @@ static const struct sql buried_keys = {
 	"SELECT count(*) FROM removed WHERE identity = $1 OR tls_pin = $2"
 };
 
-static const struct sql set_labels = { "UPDATE client SET labels = $2, find = $3 WHERE id = $1" };
+static const struct sql set_labels = { "UPDATE client SET labels = $2, find = $3,"
+				       " order_number = $4 WHERE id = $1" };
 
 #define BIT(state) (1u << (state))
 
@@ -182,9 +183,12 @@ int store_client_label(struct store *s, const char *id_or_prefix, const struct l
 		return 0;
 	labels_join(labels, text);
 	client_find(text, ret->facts.hostname, ret->address, find);
-	r = db_run(s->db, &set_labels,
-		VALUES(value_bytes(ret->id, sizeof(ret->id)), value_text(text), value_text(find)),
-		NULL);
+	r = number_draw(s, &ret->order_number);
+	if (r == 0)
+		r = db_run(s->db, &set_labels,
+			VALUES(value_bytes(ret->id, sizeof(ret->id)), value_text(text),
+				value_text(find), value_integer(ret->order_number)),
+			NULL);
 	if (r == 0)
 		r = audit_labels(s, ret, text, actor);
 	ret->labels = *labels;

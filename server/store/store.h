@@ -160,6 +160,7 @@ struct client_record {
 	uint64_t clone_since;             /* 0: none */
 	char machine_before[MACHINE_TEXT_SIZE];
 	char successor[CLIENT_ID_TEXT_SIZE]; /* which one its machine is now, or "" */
+	uint64_t order_number; /* of the last change of its labels, see configs.h; 0: none */
 };
 
 /* Enrols: looks for the same identity first (an answer that was lost), spends one use by one

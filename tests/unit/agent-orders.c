@@ -79,7 +79,7 @@ static uint16_t take_bytes(struct place *p, const void *body, size_t len)
 static uint16_t take(struct place *p, const char *name, uint64_t revision, enum order_kind kind,
 	const char *content)
 {
-	struct config_order o = { .revision = revision, .kind = kind };
+	struct config_order o = { .revision = revision, .number = 1, .kind = kind };
 	uint8_t body[4096];
 
 	snprintf(o.name, sizeof o.name, "%s", name);
@@ -149,7 +149,7 @@ static void an_older_revision_is_taken_only_if_meant(void **state)
 
 static void a_content_that_is_not_of_its_hash_is_refused(void **state)
 {
-	struct config_order o = { "a", 1, ORDER_SET, { 1 }, (const uint8_t *)"x", 1 };
+	struct config_order o = { "a", 1, 1, ORDER_SET, { 1 }, (const uint8_t *)"x", 1 };
 	uint8_t body[256];
 	struct place p;
 
@@ -233,6 +233,7 @@ static size_t hostile_order(
 		config_hash("evil", 4, hash);
 	write_u8(&w, 1);
 	write_u8(&w, (uint8_t)kind);
+	write_u64(&w, 1);
 	write_u64(&w, 1);
 	write_u8(&w, (uint8_t)name_len);
 	write_bytes(&w, name, name_len);

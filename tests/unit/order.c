@@ -9,12 +9,12 @@ CODEC(hello);
 CODEC(ack);
 CODEC(nack);
 
-static const struct config_order a_set = { "sshd.conf", 3, ORDER_SET, { 1, 2 },
+static const struct config_order a_set = { "sshd.conf", 3, 1795305600001, ORDER_SET, { 1, 2 },
 	(const uint8_t *)"content", 7 };
-static const struct config_order an_empty_one = { "a", 1, ORDER_RETURN, { 1, 2 },
+static const struct config_order an_empty_one = { "a", 1, 1, ORDER_RETURN, { 1, 2 },
 	(const uint8_t *)"", 0 };
 static const struct config_order a_removal = {
-	.name = "x-_.9", .revision = UINT64_MAX, .kind = ORDER_REMOVE
+	.name = "x-_.9", .revision = UINT64_MAX, .number = UINT64_MAX, .kind = ORDER_REMOVE
 };
 
 static void an_order_is_taken_whole_or_not_at_all(void **state)
@@ -52,6 +52,11 @@ static void what_no_order_can_be_is_refused(void **state)
 	assert_int_equal(decode_exactly(&config_order_codec, bytes,
 				 (size_t)config_order_encode(&o, bytes, sizeof bytes)),
 		-EBADMSG);
+	o = a_set;
+	o.number = 0;
+	assert_int_equal(decode_exactly(&config_order_codec, bytes,
+				 (size_t)config_order_encode(&o, bytes, sizeof bytes)),
+		-EBADMSG);
 	o = a_removal;
 	o.hash[31] = 1;
 	assert_int_equal(decode_exactly(&config_order_codec, bytes,
@@ -63,7 +68,9 @@ static void the_largest_content_fits_and_no_more(void **state)
 {
 	size_t size = MESSAGE_MAX + 256;
 	uint8_t *body = malloc(size), *content = calloc(1, CONFIG_CONTENT_MAX + 1);
-	struct config_order o = { .revision = 1, .kind = ORDER_SET, .content = content };
+	struct config_order o = {
+		.revision = 1, .number = 1, .kind = ORDER_SET, .content = content
+	};
 	struct config_order again;
 	ssize_t len;
 

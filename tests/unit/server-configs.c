@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "server-fixture.h"
 
+#include <sodium.h>
+
 #include "server/store/configs.h"
 
 static struct config_record push(
@@ -179,6 +181,160 @@ static void the_last_refusal_is_kept(void **state)
 	assert_int_equal(store_commit(s), 0);
 }
 
+/* ---- numbers of orders */
+
+static struct client_record enrolled(struct fixture *f)
+{
+	uint8_t token[TOKEN_SIZE];
+	struct token_record t;
+	struct enrol_request e;
+	struct client_record c;
+
+	make_token(f->store, 9, 0, token, &t);
+	e = make_request(token, 1);
+	assert_int_equal(store_begin(f->store), 0);
+	assert_int_equal(store_client_enrol(f->store, &e, "192.0.2.1", &c), 0);
+	assert_int_equal(store_commit(f->store), 0);
+	return c;
+}
+
+/* The client as it is now, with these labels if they are not NULL. */
+static void labelled(struct fixture *f, struct client_record *c, const char *text)
+{
+	char id[CLIENT_ID_TEXT_SIZE];
+	struct labels labels;
+
+	sodium_bin2hex(id, sizeof(id), c->id, sizeof(c->id));
+	assert_int_equal(store_begin(f->store), 0);
+	if (text) {
+		assert_int_equal(labels_split(text, &labels), 0);
+		assert_int_equal(store_client_label(f->store, id, &labels, "uid:0(root)", c), 1);
+	}
+	assert_int_equal(store_commit(f->store), 0);
+	assert_int_equal(store_client_by_id(f->store, c->id, c), 0);
+}
+
+struct found {
+	const struct client_record *client;
+	uint64_t number, revision;
+};
+
+static int number_of(void *userdata, const struct config_record *c)
+{
+	struct found *found = userdata;
+
+	found->number = store_order_number(found->client, c);
+	found->revision = c->revision;
+	return 0;
+}
+
+/* What is ordered about "a" has another number than before, a greater one, if and only if it is
+ * something else. */
+static struct found next_order(
+	struct fixture *f, const struct client_record *c, struct found before)
+{
+	struct found now = { .client = c, .number = store_order_number(c, NULL) };
+
+	assert_int_equal(store_config_wanted(f->store, c, "a", number_of, &now), 0);
+	assert_true(now.number >= 1);
+	if (now.revision != before.revision)
+		assert_true(now.number > before.number);
+	else
+		assert_true(now.number >= before.number);
+	return now;
+}
+
+static void what_is_ordered_later_has_a_greater_number(void **state)
+{
+	struct fixture *f = *state;
+	struct client_record c = enrolled(f);
+	struct found at;
+	uint64_t number;
+
+	labelled(f, &c, "role=db");
+	at = next_order(f, &c, (struct found){});
+	push(f->store, "a", "*", "1");
+	at = next_order(f, &c, at);
+	assert_int_equal(at.revision, 1);
+	push(f->store, "a", "role=web", "2");
+	number = at.number;
+	at = next_order(f, &c, at);
+	assert_int_equal(at.number, number); /* not for it */
+	/* An older clock, and another process; revisions go up and down with the labels. */
+	fixture_wall -= 7200;
+	reopen(f);
+	labelled(f, &c, "role=web");
+	at = next_order(f, &c, at);
+	assert_int_equal(at.revision, 2);
+	labelled(f, &c, "role=db");
+	at = next_order(f, &c, at);
+	assert_int_equal(at.revision, 1);
+	push(f->store, "a", "role=db", NULL);
+	at = next_order(f, &c, at);
+	assert_int_equal(at.revision, 3);
+	labelled(f, &c, "role=web");
+	at = next_order(f, &c, at);
+	assert_int_equal(at.revision, 2);
+	fixture_wall += 86400;
+	push(f->store, "a", "*", "4");
+	at = next_order(f, &c, at);
+	assert_int_equal(at.revision, 4);
+	assert_int_equal(at.number, fixture_wall * 1000);
+}
+
+/* Not even a clock that was years ahead, and is followed back. */
+static void numbers_never_go_back(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t last = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct config_record c = push(f->store, "a", "*", "x");
+
+		assert_true(c.number > last);
+		last = c.number;
+		if (i % 5 == 0)
+			fixture_wall += 400ull * 86400;
+		if (i % 5 == 1)
+			fixture_wall -= 400ull * 86400;
+		if (i % 5 == 2)
+			reopen(f);
+	}
+}
+
+/* What the machine has seen is lost here: its labels had been changed, which drew a number. */
+static void a_client_of_a_store_put_back_can_be_renumbered(void **state)
+{
+	struct fixture *f = *state;
+	struct client_record c = enrolled(f);
+	struct found seen, now;
+	char restore[128];
+
+	labelled(f, &c, "role=db");
+	push(f->store, "a", "*", "1");
+	push(f->store, "a", "role=web", "2");
+	snprintf(restore, sizeof(restore), "UPDATE meta SET value = %llu WHERE name = 'number'",
+		(unsigned long long)fixture_wall * 1000 + 2);
+	fixture_wall += 3600;
+	labelled(f, &c, "role=web");
+	seen = next_order(f, &c, (struct found){});
+	assert_int_equal(raw(f->path, "UPDATE client SET labels = '', order_number = 0"), 0);
+	assert_int_equal(raw(f->path, restore), 0);
+	labelled(f, &c, NULL);
+	now = next_order(f, &c, (struct found){});
+	assert_int_equal(now.revision, 1);
+	assert_true(now.number < seen.number);
+	fixture_wall += 60;
+	assert_int_equal(store_begin(f->store), 0);
+	assert_int_equal(store_client_renumber(f->store, c.id), 0);
+	assert_int_equal(store_commit(f->store), 0);
+	labelled(f, &c, NULL);
+	now = next_order(f, &c, seen);
+	assert_int_equal(now.revision, 1);
+	/* Of what nothing is meant for it too. */
+	assert_true(store_order_number(&c, NULL) > seen.number);
+}
+
 static int count(void *userdata, const struct receipt *r)
 {
 	(void)r;
@@ -230,6 +386,9 @@ int main(void)
 		it(what_a_machine_holds_is_what_it_said_last),
 		it(the_last_refusal_is_kept),
 		it(receipts_are_kept_as_they_came),
+		it(what_is_ordered_later_has_a_greater_number),
+		it(numbers_never_go_back),
+		it(a_client_of_a_store_put_back_can_be_renumbered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

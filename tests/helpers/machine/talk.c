@@ -95,9 +95,9 @@ int tell_answer(const struct message *m)
 		return 0;
 	case OP_CONFIG:
 		must(config_order_decode(m->body, m->len, &b.order), "CONFIG");
-		tell("op=CONFIG sequence=%llu name=%s revision=%llu",
+		tell("op=CONFIG sequence=%llu name=%s revision=%llu number=%llu",
 			(unsigned long long)m->sequence, b.order.name,
-			(unsigned long long)b.order.revision);
+			(unsigned long long)b.order.revision, (unsigned long long)b.order.number);
 		return 0;
 	default:
 		tell("op=%u length=%zu", m->op, m->len);
