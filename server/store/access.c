@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "access.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
+#include "ids.h"
 #include "internal.h"
 #include "lib/secret.h"
 
-#define PREFIX    "mst_"
-#define HASH_SIZE 32
-#define COLUMNS   "id, name, role, scope, created, expires, revoked, used, lapsed, created_by"
+#define PREFIX  "mst_"
+#define COLUMNS "id, name, role, scope, created, expires, revoked, used, lapsed, created_by"
 
 static const char domain[] = "muster-api-token-1";
 
@@ -102,44 +101,14 @@ static int one(struct store *s, const struct sql *sql, const struct value *value
 	struct access_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, values, count, &rows);
+	int r = db_row(s->db, sql, values, count, &rows);
 
 	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	r = record(s, rows, ret);
-	if (r < 0)
-		return r;
-	r = rows_next(rows);
-	return r > 0 ? -ENOTUNIQ : r;
+		r = record(s, rows, ret);
+	return r < 0 ? r : rows_last(rows);
 }
 
 /* ---- secrets */
-
-static void hash_secret(const struct store *s, const uint8_t secret[static ACCESS_SECRET_SIZE],
-	uint8_t ret[static HASH_SIZE])
-{
-	crypto_generichash_state h;
-
-	/* None of them can fail: all lengths are within BLAKE2b's. */
-	(void)crypto_generichash_init(&h, s->token_key, TOKEN_KEY_SIZE, HASH_SIZE);
-	(void)crypto_generichash_update(&h, (const uint8_t *)domain, sizeof(domain) - 1);
-	(void)crypto_generichash_update(&h, secret, ACCESS_SECRET_SIZE);
-	(void)crypto_generichash_final(&h, ret, HASH_SIZE);
-}
-
-static void make_id(char ret[static ACCESS_ID_SIZE])
-{
-	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-	uint8_t random[ACCESS_ID_SIZE - 3];
-
-	random_bytes(random, sizeof(random));
-	memcpy(ret, "a-", 2);
-	for (size_t i = 0; i < sizeof(random); i++)
-		ret[2 + i] = digits[random[i] % 32];
-	ret[ACCESS_ID_SIZE - 1] = '\0';
-}
 
 /* "mst_" ID "_" SECRET. false: it's no such text. */
 static bool parse(const char *text, char ret_id[static ACCESS_ID_SIZE],
@@ -161,10 +130,10 @@ static bool parse(const char *text, char ret_id[static ACCESS_ID_SIZE],
 static int compare(struct store *s, const char *id, const uint8_t secret[static ACCESS_SECRET_SIZE])
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	uint8_t mine[HASH_SIZE], theirs[HASH_SIZE];
+	uint8_t mine[ID_HASH_SIZE], theirs[ID_HASH_SIZE];
 	int r = db_rows(s->db, &get_hash, VALUES(value_text(id)), &rows);
 
-	hash_secret(s, secret, theirs);
+	id_secret_hash(s, domain, secret, theirs);
 	if (r == 0)
 		r = rows_next(rows);
 	if (r <= 0)
@@ -193,9 +162,9 @@ int store_access_find(struct store *s, const char *text, struct access_record *r
 static int add(struct store *s, const struct access_spec *spec, const char *id,
 	const uint8_t secret[static ACCESS_SECRET_SIZE])
 {
-	uint8_t hash[HASH_SIZE];
+	uint8_t hash[ID_HASH_SIZE];
 
-	hash_secret(s, secret, hash);
+	id_secret_hash(s, domain, secret, hash);
 	return db_run(s->db, &insert,
 		VALUES(value_text(id), value_bytes(hash, sizeof(hash)), value_text(spec->name),
 			value_integer(spec->role), value_text(spec->scope),
@@ -221,7 +190,7 @@ int store_access_create(struct store *s, const struct access_spec *spec,
 	char id[ACCESS_ID_SIZE], digits[2 * ACCESS_SECRET_SIZE + 1];
 	int r;
 
-	make_id(id);
+	id_make('a', id);
 	random_bytes(secret, sizeof(secret));
 	r = add(s, spec, id, secret);
 	if (r == 0)
@@ -248,26 +217,10 @@ int store_access_used(struct store *s, const char *id)
 	return db_run(s->db, &set_used, VALUES(value_text(id), value_integer(store_now(s))), NULL);
 }
 
-/* In lower case and with its "a-", which people may leave out. -ENOENT: can't be an id. */
-static int complete(const char *text, char ret[static ACCESS_ID_SIZE])
-{
-	size_t at = 2;
-
-	if (strncasecmp(text, "a-", 2) == 0)
-		text += 2;
-	if (*text == '\0' || strlen(text) > ACCESS_ID_SIZE - 3)
-		return -ENOENT;
-	memcpy(ret, "a-", 2);
-	for (; *text; text++)
-		ret[at++] = (char)tolower((unsigned char)*text);
-	ret[at] = '\0';
-	return 0;
-}
-
 int store_access_get(struct store *s, const char *id_or_prefix, struct access_record *ret)
 {
 	char id[ACCESS_ID_SIZE];
-	int r = complete(id_or_prefix, id);
+	int r = id_complete('a', id_or_prefix, id);
 
 	if (r < 0)
 		return r;

@@ -51,14 +51,12 @@ static void record(struct rows *rows, struct admin_record *ret)
 int store_admin_get(struct store *s, const char *name, struct admin_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, &by_name, VALUES(value_text(name)), &rows);
+	int r = db_row(s->db, &by_name, VALUES(value_text(name)), &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	record(rows, ret);
-	return rows_next(rows);
+	return rows_last(rows);
 }
 
 int store_admin_add(struct store *s, const struct admin_spec *spec, struct admin_record *ret)

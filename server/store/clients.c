@@ -106,17 +106,11 @@ int client_one(struct store *s, const struct sql *sql, const struct value *value
 	struct client_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, values, n, &rows);
+	int r = db_row(s->db, sql, values, n, &rows);
 
 	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	r = record(rows, ret);
-	if (r < 0)
-		return r;
-	r = rows_next(rows);
-	return r > 0 ? -ENOTUNIQ : r;
+		r = record(rows, ret);
+	return r < 0 ? r : rows_last(rows);
 }
 
 int store_client_by_id(

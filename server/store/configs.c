@@ -124,12 +124,10 @@ static int one(struct store *s, const struct sql *sql, const struct value *value
 	struct config_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, values, n, &rows);
+	int r = db_row(s->db, sql, values, n, &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	return record(rows, ret);
 }
 
@@ -164,12 +162,10 @@ int store_config_content(
 {
 	scoped(rows_endp) struct rows *rows = NULL;
 	const void *content;
-	int r = db_rows(s->db, &get_content, VALUES(value_bytes(hash, CONFIG_HASH_SIZE)), &rows);
+	int r = db_row(s->db, &get_content, VALUES(value_bytes(hash, CONFIG_HASH_SIZE)), &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	content = rows->db->driver->bytes(rows, 0, ret_len);
 	*ret = malloc(*ret_len + 1);
 	if (!*ret)
@@ -386,13 +382,11 @@ int store_refusal(struct store *s, const uint8_t client[static CLIENT_ID_SIZE], 
 	struct refusal *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, &get_refused,
+	int r = db_row(s->db, &get_refused,
 		VALUES(value_bytes(client, CLIENT_ID_SIZE), value_text(name)), &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	*ret = (struct refusal){ .revision = rows_integer(rows, 0),
 		.time = rows_integer(rows, 1),
 		.code = (uint16_t)rows_integer(rows, 2) };

@@ -104,16 +104,31 @@ int db_run(struct db *db, const struct sql *sql, const struct value *values, siz
 	return r;
 }
 
+int db_row(struct db *db, const struct sql *sql, const struct value *values, size_t count,
+	struct rows **ret)
+{
+	int r = db_rows(db, sql, values, count, ret);
+
+	if (r == 0)
+		r = rows_next(*ret);
+	return r == 0 ? -ENOENT : r < 0 ? r : 0;
+}
+
+int rows_last(struct rows *r)
+{
+	int more = rows_next(r);
+
+	return more > 0 ? -ENOTUNIQ : more;
+}
+
 int db_number(struct db *db, const struct sql *sql, const struct value *values, size_t count,
 	uint64_t *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(db, sql, values, count, &rows);
+	int r = db_row(db, sql, values, count, &rows);
 
-	if (r >= 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	*ret = rows_integer(rows, 0);
 	return 0;
 }

@@ -130,6 +130,11 @@ int db_run(struct db *db, const struct sql *sql, const struct value *values, siz
 int db_rows(struct db *db, const struct sql *sql, const struct value *values, size_t count,
 	struct rows **ret) must_use;
 int rows_next(struct rows *r) must_use; /* 1: a row; 0: the end */
+/* The same, read as far as the first row. -ENOENT: there is none. */
+int db_row(struct db *db, const struct sql *sql, const struct value *values, size_t count,
+	struct rows **ret) must_use;
+/* After a row that should be the only one: 0; -ENOTUNIQ: there is another. */
+int rows_last(struct rows *r) must_use;
 uint64_t rows_integer(struct rows *r, int column);
 /* Cut at size - 1 bytes; false: it was longer. */
 bool rows_text(struct rows *r, int column, char *ret, size_t size);

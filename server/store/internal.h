@@ -79,7 +79,8 @@ int removed_has_key(struct store *s, const uint8_t identity[static PUBLIC_KEY_SI
 	" signature, bytes"
 bool audit_entry(struct rows *rows, struct audit_record *ret);
 int message_entry(struct rows *rows, struct message_record *ret) must_use;
-int receipt_entry(struct rows *rows, struct receipt *ret) must_use;
+/* Visits all rows of RECEIPT_COLUMNS. */
+int receipts_visit(struct rows *rows, receipt_visitor visit, void *userdata) must_use;
 
 /* What client.find has, for the narrow index of search.h: "LABELS|HOSTNAME|ADDRESS" (no label has a
  * "|" in it), or "" if the labels are too long for an index. Whatever changes one of the three

@@ -46,13 +46,11 @@ static int one(struct store *s, const struct sql *sql, const struct value *value
 	struct listening_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, values, n, &rows);
+	int r = db_row(s->db, sql, values, n, &rows);
 	bool whole;
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	*ret = (struct listening_record){ .port = (uint16_t)rows_integer(rows, 2),
 		.next = rows_integer(rows, 5),
 		.seen = rows_integer(rows, 6),

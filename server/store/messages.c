@@ -80,12 +80,10 @@ static int pair(struct store *s, const struct sql *sql, struct value value, uint
 	uint8_t *ret_client)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, &value, 1, &rows);
+	int r = db_row(s->db, sql, &value, 1, &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	ret[0] = rows_integer(rows, 0);
 	ret[1] = rows_integer(rows, 1);
 	if (ret_client && !rows_bytes(rows, 2, ret_client, CLIENT_ID_SIZE))
@@ -258,12 +256,10 @@ int store_message_get(struct store *s, uint64_t seq, message_visitor visit, void
 {
 	scoped(rows_endp) struct rows *rows = NULL;
 	struct message_record m;
-	int r = db_rows(s->db, &get, VALUES(value_integer(seq)), &rows);
+	int r = db_row(s->db, &get, VALUES(value_integer(seq)), &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	r = message_entry(rows, &m);
 	return r < 0 ? r : visit(userdata, &m);
 }

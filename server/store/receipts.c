@@ -31,7 +31,7 @@ int store_receipt_add(struct store *s, const struct receipt *r)
 		NULL);
 }
 
-int receipt_entry(struct rows *rows, struct receipt *ret)
+static int entry(struct rows *rows, struct receipt *ret)
 {
 	const void *bytes;
 	bool whole;
@@ -59,13 +59,27 @@ int receipt_entry(struct rows *rows, struct receipt *ret)
 int store_receipt_get(struct store *s, uint64_t id, struct receipt *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, &by_id, VALUES(value_integer(id)), &rows);
+	int r = db_row(s->db, &by_id, VALUES(value_integer(id)), &rows);
 
-	if (r == 0)
+	if (r < 0)
+		return r;
+	return entry(rows, ret);
+}
+
+int receipts_visit(struct rows *rows, receipt_visitor visit, void *userdata)
+{
+	struct receipt receipt;
+	int r = 0;
+
+	while (r == 0) {
 		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	return receipt_entry(rows, ret);
+		if (r <= 0)
+			return r;
+		r = entry(rows, &receipt);
+		if (r == 0)
+			r = visit(userdata, &receipt);
+	}
+	return r;
 }
 
 int store_receipt_each(struct store *s, const uint8_t *client, const char *name, uint64_t after,
@@ -76,16 +90,7 @@ int store_receipt_each(struct store *s, const uint8_t *client, const char *name,
 	const struct value values[] = { value_integer(after), value_text(name),
 		value_integer(limit ? limit : UINT64_MAX),
 		value_bytes(client ? client : nobody, CLIENT_ID_SIZE) };
-	struct receipt receipt;
 	int r = db_rows(s->db, client ? &list_of_client : &list, values, client ? 4 : 3, &rows);
 
-	while (r == 0) {
-		r = rows_next(rows);
-		if (r <= 0)
-			return r;
-		r = receipt_entry(rows, &receipt);
-		if (r == 0)
-			r = visit(userdata, &receipt);
-	}
-	return r;
+	return r < 0 ? r : receipts_visit(rows, visit, userdata);
 }

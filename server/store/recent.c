@@ -143,20 +143,11 @@ int store_receipt_recent(struct store *s, const uint8_t client[static CLIENT_ID_
 	uint64_t before, uint32_t limit, receipt_visitor visit, void *userdata)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	struct receipt receipt;
 	int r = db_rows(s->db, &receipts,
 		VALUES(value_bytes(client, CLIENT_ID_SIZE), below(before), value_integer(limit)),
 		&rows);
 
-	while (r == 0) {
-		r = rows_next(rows);
-		if (r <= 0)
-			return r;
-		r = receipt_entry(rows, &receipt);
-		if (r == 0)
-			r = visit(userdata, &receipt);
-	}
-	return r;
+	return r < 0 ? r : receipts_visit(rows, visit, userdata);
 }
 
 static void refusal_entry(struct rows *rows, struct standing_refusal *ret)

@@ -47,14 +47,12 @@ int store_repeat_get(struct store *s, const char *actor, const char *key, struct
 	struct buffer *ret_answer)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, &get,
+	int r = db_row(s->db, &get,
 		VALUES(value_text(actor), value_text(key), value_integer(a_day_ago(s))), &rows);
 	const char *answer;
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	*ret = (struct repeat_record){ .time = rows_integer(rows, 1),
 		.status = (int)rows_integer(rows, 2),
 		.secret = rows_integer(rows, 3) != 0 };

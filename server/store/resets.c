@@ -33,13 +33,11 @@ int store_reset_get(
 	struct store *s, const uint8_t client[static CLIENT_ID_SIZE], struct reset_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, &get, VALUES(value_bytes(client, CLIENT_ID_SIZE)), &rows);
+	int r = db_row(s->db, &get, VALUES(value_bytes(client, CLIENT_ID_SIZE)), &rows);
 	uint64_t state;
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	state = rows_integer(rows, 1);
 	*ret = (struct reset_record){ .number = rows_integer(rows, 0),
 		.state = state <= RESET_REFUSED ? (enum reset_state)state : RESET_REFUSED,

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "admins.h"
+#include "ids.h"
 #include "internal.h"
 #include "lib/secret.h"
 
-#define HASH_SIZE 32
 #define COLUMNS                                                                                    \
 	"session.id, session.admin, admin.role, session.created, session.used, session.address"
 #define TABLES " FROM session JOIN admin ON admin.name = session.admin"
@@ -28,31 +28,6 @@ static const struct sql end_one = {
 	"DELETE FROM session WHERE id = $1 AND (admin = $2 OR $2 = '')"
 };
 static const struct sql forget = { "DELETE FROM session WHERE created <= $1 OR used <= $2" };
-
-/* The token key makes the stored hash worthless to whoever has the database only. */
-static void hash_secret(const struct store *s, const uint8_t secret[static SESSION_SECRET_SIZE],
-	uint8_t ret[static HASH_SIZE])
-{
-	crypto_generichash_state h;
-
-	/* None of them can fail: all lengths are within BLAKE2b's. */
-	(void)crypto_generichash_init(&h, s->token_key, TOKEN_KEY_SIZE, HASH_SIZE);
-	(void)crypto_generichash_update(&h, (const uint8_t *)domain, sizeof(domain) - 1);
-	(void)crypto_generichash_update(&h, secret, SESSION_SECRET_SIZE);
-	(void)crypto_generichash_final(&h, ret, HASH_SIZE);
-}
-
-static void make_id(char ret[static SESSION_ID_SIZE])
-{
-	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-	uint8_t random[SESSION_ID_SIZE - 3];
-
-	random_bytes(random, sizeof(random));
-	memcpy(ret, "s-", 2);
-	for (size_t i = 0; i < sizeof(random); i++)
-		ret[2 + i] = digits[random[i] % 32];
-	ret[SESSION_ID_SIZE - 1] = '\0';
-}
 
 static uint64_t before(uint64_t now, uint32_t seconds)
 {
@@ -83,12 +58,10 @@ static int one(struct store *s, const struct sql *sql, struct value value,
 	const struct session_limits *l, struct session_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, VALUES(value), &rows);
+	int r = db_row(s->db, sql, VALUES(value), &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	record(rows, l, ret);
 	r = rows_next(rows);
 	if (r == 0 && ret->expires <= store_now(s))
@@ -99,9 +72,9 @@ static int one(struct store *s, const struct sql *sql, struct value value,
 static int add(struct store *s, const char *id, const char *admin, const char *address,
 	const uint8_t secret[static SESSION_SECRET_SIZE])
 {
-	uint8_t hash[HASH_SIZE];
+	uint8_t hash[ID_HASH_SIZE];
 
-	hash_secret(s, secret, hash);
+	id_secret_hash(s, domain, secret, hash);
 	return db_run(s->db, &insert,
 		VALUES(value_text(id), value_bytes(hash, sizeof(hash)), value_text(admin),
 			value_integer(store_now(s)), value_text(address)),
@@ -118,7 +91,7 @@ int store_session_start(struct store *s, const char *admin, const char *address,
 		VALUES(value_integer(before(now, l->max)), value_integer(before(now, l->idle))),
 		NULL);
 
-	make_id(id);
+	id_make('s', id);
 	random_bytes(ret_secret, SESSION_SECRET_SIZE);
 	if (r == 0)
 		r = add(s, id, admin, address, ret_secret);
@@ -135,9 +108,9 @@ int store_session_start(struct store *s, const char *admin, const char *address,
 int store_session_find(struct store *s, const uint8_t secret[static SESSION_SECRET_SIZE],
 	const struct session_limits *l, struct session_record *ret)
 {
-	uint8_t hash[HASH_SIZE];
+	uint8_t hash[ID_HASH_SIZE];
 
-	hash_secret(s, secret, hash);
+	id_secret_hash(s, domain, secret, hash);
 	return one(s, &by_hash, value_bytes(hash, sizeof(hash)), l, ret);
 }
 

@@ -61,13 +61,11 @@ static int buried(struct store *s, const struct sql *sql, const struct value *va
 	struct client_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, values, count, &rows);
+	int r = db_row(s->db, sql, values, count, &rows);
 	bool whole;
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	*ret = (struct client_record){ .state = CLIENT_REMOVED, .since = rows_integer(rows, 3) };
 	whole = rows_bytes(rows, 0, ret->id, sizeof(ret->id));
 	whole = rows_bytes(rows, 1, ret->identity, sizeof(ret->identity)) && whole;

@@ -16,9 +16,7 @@
 #include "db.h"
 #include "lib/body.h"
 
-#define TOKEN_ID_SIZE                                                                              \
-	13 /* "t-" and 10 digits of Crockford's base32 in lower case, with the NUL                 \
-	    */
+#define TOKEN_ID_SIZE  13 /* "t-" and 10 digits of Crockford's base32 in lower case, the NUL */
 #define NOTE_SIZE      257
 #define ACTOR_SIZE     129 /* "uid:0(root)", "client:ID", "server", "address:ADDRESS" */
 #define ADDRESS_SIZE   64  /* an IP address in text, without port */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <ctype.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
 
+#include "ids.h"
 #include "internal.h"
 #include "lib/secret.h"
 
@@ -102,17 +102,11 @@ static int one(struct store *s, const struct sql *sql, const struct value *value
 	struct token_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, sql, values, count, &rows);
+	int r = db_row(s->db, sql, values, count, &rows);
 
 	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	r = record(s, rows, ret);
-	if (r < 0)
-		return r;
-	r = rows_next(rows);
-	return r > 0 ? -ENOTUNIQ : r;
+		r = record(s, rows, ret);
+	return r < 0 ? r : rows_last(rows);
 }
 
 int token_by_hash(
@@ -136,19 +130,6 @@ int token_unspend(struct store *s, const char *id)
 	int r = db_run(s->db, &unspend, VALUES(value_text(id)), &changed);
 
 	return r < 0 ? r : changed == 1 ? 0 : -EIO;
-}
-
-/* 50 random bits: enough that an id names one token for ever, and nothing of its digits. */
-static void make_id(char ret[static TOKEN_ID_SIZE])
-{
-	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-	uint8_t random[TOKEN_ID_SIZE - 3];
-
-	random_bytes(random, sizeof(random));
-	memcpy(ret, "t-", 2);
-	for (size_t i = 0; i < sizeof(random); i++)
-		ret[2 + i] = digits[random[i] % 32];
-	ret[TOKEN_ID_SIZE - 1] = '\0';
 }
 
 /* -EEXIST: that id or token is there already. */
@@ -204,7 +185,7 @@ int store_token_create(struct store *s, const struct token_spec *spec,
 	/* A number drawn twice is drawn again; thrice in a row means that something is broken. */
 	for (int tries = 0; r == -EEXIST && tries < 3; tries++) {
 		random_bytes(token, sizeof(token));
-		make_id(id);
+		id_make('t', id);
 		r = add(s, spec, id, token);
 	}
 	if (r == 0)
@@ -226,29 +207,10 @@ int store_token_find(
 	return token_by_hash(s, hash, ret);
 }
 
-/* In lower case and with its "t-", which people may leave out. -ENOENT: can't be an id. */
-static int complete(const char *text, char ret[static TOKEN_ID_SIZE])
-{
-	size_t at = 0;
-
-	if (strncasecmp(text, "t-", 2) == 0)
-		text += 2;
-	if (*text == '\0' || strlen(text) > TOKEN_ID_SIZE - 3)
-		return -ENOENT;
-	memcpy(ret, "t-", 2);
-	for (at = 2; *text; text++) {
-		if (!isalnum((unsigned char)*text)) /* of the C locale */
-			return -ENOENT;
-		ret[at++] = (char)tolower((unsigned char)*text);
-	}
-	ret[at] = '\0';
-	return 0;
-}
-
 int store_token_get(struct store *s, const char *id_or_prefix, struct token_record *ret)
 {
 	char id[TOKEN_ID_SIZE];
-	int r = complete(id_or_prefix, id);
+	int r = id_complete('t', id_or_prefix, id);
 
 	if (r < 0)
 		return r;

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "ids.h"
 #include "internal.h"
 #include "lib/secret.h"
 
@@ -105,16 +106,13 @@ static void record(struct rows *rows, struct webhook_record *ret)
 int store_webhook_get(struct store *s, const char *id_or_prefix, struct webhook_record *ret)
 {
 	scoped(rows_endp) struct rows *rows = NULL;
-	int r = db_rows(s->db, &by_prefix,
+	int r = db_row(s->db, &by_prefix,
 		VALUES(value_text(id_or_prefix), value_integer(strlen(id_or_prefix))), &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	record(rows, ret);
-	r = rows_next(rows);
-	return r > 0 ? -ENOTUNIQ : r;
+	return rows_last(rows);
 }
 
 int store_webhook_each(struct store *s, webhook_visitor visit, void *userdata)
@@ -134,18 +132,6 @@ int store_webhook_each(struct store *s, webhook_visitor visit, void *userdata)
 }
 
 /* ---- making and ending */
-
-static void make_id(char ret[static WEBHOOK_ID_SIZE])
-{
-	static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-	uint8_t random[WEBHOOK_ID_SIZE - 3];
-
-	random_bytes(random, sizeof(random));
-	memcpy(ret, "w-", 2);
-	for (size_t i = 0; i < sizeof(random); i++)
-		ret[2 + i] = digits[random[i] % 32];
-	ret[WEBHOOK_ID_SIZE - 1] = '\0';
-}
 
 static int add(struct store *s, const struct webhook_spec *spec, const char *id, uint64_t position)
 {
@@ -181,7 +167,7 @@ int store_webhook_create(
 		return r;
 	if (number >= WEBHOOKS_MAX)
 		return -E2BIG;
-	make_id(id);
+	id_make('w', id);
 	if (asprintf(&detail, "to=%.*s events=%s", origin_len(spec->url), spec->url, spec->events) <
 		0) {
 		detail = NULL;
@@ -251,12 +237,10 @@ int store_webhook_secret(struct store *s, const char *id, uint8_t ret[static WEB
 	static const char domain[] = "muster-webhook-1";
 	scoped(rows_endp) struct rows *rows = NULL;
 	uint8_t text[sizeof(domain) + SALT_SIZE];
-	int r = db_rows(s->db, &get_salt, VALUES(value_text(id)), &rows);
+	int r = db_row(s->db, &get_salt, VALUES(value_text(id)), &rows);
 
-	if (r == 0)
-		r = rows_next(rows);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
+	if (r < 0)
+		return r;
 	memcpy(text, domain, sizeof(domain));
 	if (!rows_bytes(rows, 0, text + sizeof(domain), SALT_SIZE))
 		return -EIO;
