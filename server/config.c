@@ -171,13 +171,12 @@ static const char *parse_dashboard(const struct key *k, const char *value, struc
 
 static const char *parse_host(const struct key *k, const char *value, struct config *c)
 {
-	char *host = c->hosts[c->host_count];
 	uint16_t port;
 
 	(void)k;
 	if (c->host_count == HOSTS_MAX)
 		return "too many names (16 at most)";
-	if (host_split(value, host, &port) < 0 || port != 0)
+	if (host_split(value, c->hosts[c->host_count], &port) < 0 || port != 0)
 		return "not a host name without a port, as muster.example.org";
 	c->host_count++;
 	return NULL;

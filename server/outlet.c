@@ -137,11 +137,10 @@ static int run_command(char *command, int from)
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 	char *environment[] = { path, NULL }; /* the server's own is not its business */
-	char *words[32];
+	char *words[OUTLET_SIZE / 2 + 1];     /* each takes two bytes of it, and there is a NULL */
 	size_t n = 0;
 
-	for (char *at = strtok(command, " "); at != NULL && n + 1 < COUNT(words);
-		at = strtok(NULL, " "))
+	for (char *at = strtok(command, " "); at != NULL; at = strtok(NULL, " "))
 		words[n++] = at;
 	words[n] = NULL;
 	if (dup2(from, STDIN_FILENO) < 0)

@@ -299,11 +299,12 @@ server_told()
 	cat >"$out/take" <<-'END'
 		#!/bin/sh
 		# Fails as long as there is a file of that name, after it has read everything.
-		cat >"$1/batch" && ! test -e "$1/fail" && cat "$1/batch" >>"$1/taken" && env >"$1/env"
+		# None of many arguments is lost.
+		cat >"$1/batch" && test $# = 36 && ! test -e "$1/fail" && cat "$1/batch" >>"$1/taken" && env >"$1/env"
 	END
 	chmod +x "$out/take"
 	: >"$out/fail"
-	server_configured '[messages]' "OutletCommand=$out/take $out"
+	server_configured '[messages]' "OutletCommand=$out/take $out$(printf ' x%.0s' {1..35})"
 	server_restarts
 	on one sh -c 'seq 11 13 | muster-agent send --lines --type out'
 	eventually server_told "exit code 1"
