@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "http_answer.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -115,10 +116,55 @@ int http_answer_problem(struct buffer *out, int status, const char *code, const 
 	return r;
 }
 
+/* Where the head of the answer that starts there ends, or NULL: behind its last line, before the
+ * empty one. */
+static uint8_t *end_of_head(const struct buffer *out, size_t start)
+{
+	uint8_t *end = out->len > start ? memmem(out->data + start, out->len - start, "\r\n\r\n", 4)
+					: NULL;
+
+	return end != NULL ? end + 2 : NULL;
+}
+
 void http_answer_cut_body(struct buffer *out, size_t start)
 {
-	const uint8_t *end = memmem(out->data + start, out->len - start, "\r\n\r\n", 4);
+	const uint8_t *end = end_of_head(out, start);
 
 	if (end != NULL)
-		out->len = (size_t)(end + 4 - out->data);
+		out->len = (size_t)(end + 2 - out->data);
+}
+
+/* Where the line after the one that `at` lies in starts; the head's last line ends too. */
+static const uint8_t *next_line(const uint8_t *at, const uint8_t *end)
+{
+	const uint8_t *line_feed = memchr(at, '\n', (size_t)(end - at));
+
+	return line_feed != NULL ? line_feed + 1 : end;
+}
+
+bool http_answer_has(const struct buffer *out, const char *field)
+{
+	const uint8_t *end = end_of_head(out, 0);
+	size_t len = strlen(field);
+
+	for (const uint8_t *at = out->data; end != NULL && at < end; at = next_line(at, end))
+		if ((size_t)(end - at) > len && memcmp(at, field, len) == 0 && at[len] == ':')
+			return true;
+	return false;
+}
+
+int http_answer_insert(struct buffer *out, const char *lines)
+{
+	const uint8_t *end = end_of_head(out, 0);
+	size_t len = strlen(lines);
+
+	if (end == NULL)
+		return -EBADMSG;
+	size_t at = (size_t)(next_line(out->data, end) - out->data);
+	if (buffer_reserve(out, len) == NULL)
+		return -ENOMEM;
+	memmove(out->data + at + len, out->data + at, out->len - at);
+	memcpy(out->data + at, lines, len);
+	buffer_grew(out, len);
+	return 0;
 }

@@ -20,6 +20,11 @@ int http_answer_problem(struct buffer *out, int status, const char *code, const 
 /* Cuts off the body of the answer that starts at that offset: HEAD's answer is GET's without it. */
 void http_answer_cut_body(struct buffer *out, size_t start);
 
+/* Of the answer that the buffer starts with: whether its head has that field, as it is written here;
+ * and further lines into it, each with CR LF, before the others. -EBADMSG: that is no whole head. */
+bool http_answer_has(const struct buffer *out, const char *field);
+int http_answer_insert(struct buffer *out, const char *lines) must_use;
+
 /* "OK"; "Unknown" for one that muster doesn't give. */
 const char *http_status_text(int status);
 

@@ -5,7 +5,7 @@
 
 #include "../changes.h"
 #include "../store/messages.h"
-#include "carrier.h"
+#include "carrier_call.h"
 #include "filters.h"
 #include "lib/text.h"
 #include "messages_json.h"

@@ -9,6 +9,7 @@
 #include "../log.h"
 #include "access.h"
 #include "answer.h"
+#include "carrier.h"
 #include "hosts.h"
 #include "pages.h"
 #include "tcp.h"

@@ -8,7 +8,7 @@
 #ifndef MUSTER_DASHBOARD_H
 #define MUSTER_DASHBOARD_H
 
-#include "carrier.h"
+#include "door.h"
 
 struct dashboard;
 

@@ -8,7 +8,7 @@
 #include "../log.h"
 #include "access.h"
 #include "answer.h"
-#include "carrier.h"
+#include "carrier_stream.h"
 #include "lib/secret.h"
 #include "lib/text.h"
 

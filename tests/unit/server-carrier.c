@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "server/admin/carrier.h"
+#include "server/admin/carrier_stream.h"
 #include "server/http_answer.h"
 
 struct carrier_fixture {

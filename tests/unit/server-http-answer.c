@@ -78,6 +78,40 @@ static void a_body_is_cut_off_and_its_head_is_not(void **state)
 	buffer_clear(&out);
 }
 
+static void lines_come_into_a_head_that_is_there_already(void **state)
+{
+	struct buffer out = {};
+
+	(void)state;
+	assert_int_equal(http_answer_insert(&out, "X: 1\r\n"), -EBADMSG);
+	assert_int_equal(buffer_printf(&out, "HTTP/1.1 200 OK\r\nA: b\r\n"), 0);
+	assert_int_equal(http_answer_insert(&out, "X: 1\r\n"), -EBADMSG);
+	assert_int_equal(buffer_printf(&out, "\r\nbody: 1\r\n\r\n"), 0);
+	assert_int_equal(http_answer_insert(&out, "X: 1\r\nY: 2\r\n"), 0);
+	assert_int_equal(http_answer_insert(&out, ""), 0);
+	assert_string_equal(
+		text_of(&out), "HTTP/1.1 200 OK\r\nX: 1\r\nY: 2\r\nA: b\r\n\r\nbody: 1\r\n\r\n");
+	buffer_clear(&out);
+}
+
+static void a_field_is_found_by_its_whole_name_in_the_head_only(void **state)
+{
+	struct buffer out = {};
+
+	(void)state;
+	assert_false(http_answer_has(&out, "Date"));
+	assert_int_equal(buffer_printf(&out, "HTTP/1.1 200 OK\r\nAge: x\r\nDate:y"), 0);
+	assert_false(http_answer_has(&out, "Age")); /* no whole head */
+	assert_int_equal(buffer_printf(&out, "\r\n\r\nETag: z\r\n\r\n"), 0);
+	assert_true(http_answer_has(&out, "Age"));
+	assert_true(http_answer_has(&out, "Date"));
+	assert_false(http_answer_has(&out, "Dat"));
+	assert_false(http_answer_has(&out, "ate"));
+	assert_false(http_answer_has(&out, "ETag"));
+	buffer_clear(&out);
+}
+
 UNIT(it(an_answer_has_its_length), it(an_answer_without_content_has_none),
 	it(a_problem_is_json_whatever_it_quotes), it(what_has_no_room_is_not_half_written),
-	it(a_body_is_cut_off_and_its_head_is_not))
+	it(a_body_is_cut_off_and_its_head_is_not), it(lines_come_into_a_head_that_is_there_already),
+	it(a_field_is_found_by_its_whole_name_in_the_head_only))
