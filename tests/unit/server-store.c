@@ -234,7 +234,9 @@ static void a_read_only_database_is_refused(void **state)
 
 /* ---- killed in the middle */
 
-static void enrol_until_killed(const char *path, const uint8_t token[static TOKEN_SIZE], uint32_t n)
+/* Closes fd once the first three are acknowledged. */
+static void enrol_until_killed(
+	const char *path, const uint8_t token[static TOKEN_SIZE], uint32_t n, int fd)
 {
 	struct store *s = NULL;
 
@@ -248,6 +250,9 @@ static void enrol_until_killed(const char *path, const uint8_t token[static TOKE
 				_exit(1);
 		if (store_commit(s) < 0)
 			_exit(1);
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
 	}
 }
 
@@ -262,13 +267,23 @@ static void uses_are_clients_whenever_it_was_killed(void **state)
 	make_token(f->store, UNLIMITED_USES, 0, token, &t);
 	close_store(f);
 	for (uint32_t round = 0; round < 8; round++) {
+		int first[2];
+		char none;
+
+		assert_int_equal(pipe(first), 0);
 		pid_t child = fork();
 
 		assert_true(child >= 0);
-		if (child == 0)
-			enrol_until_killed(f->path, token, round * 1000000);
+		if (child == 0) {
+			close(first[0]);
+			enrol_until_killed(f->path, token, round * 1000000, first[1]);
+		}
+		close(first[1]);
+		if (round % 2 == 1)
+			assert_int_equal(read(first[0], &none, 1), 0);
+		close(first[0]);
 		/* not a wait for something: the moment of the kill is what varies */
-		usleep(20000 + round * 7301);
+		usleep(round * 7301);
 		kill(child, SIGKILL);
 		assert_int_equal(waitpid(child, NULL, 0), child);
 		assert_int_equal(store_open_at(f->path, fixture_key, &fixture_clock, &f->store), 0);
