@@ -14,6 +14,7 @@
 /* Of a shared store: as much as may keep the others waiting; how often it is tried to begin while
  * one of them writes, and for how long. */
 #define WORK_MAX   64
+#define WORK_USEC  50000 /* the same in time, for a store that is slow */
 #define BUSY_USEC  1000
 #define BUSY_LIMIT 5000000
 
@@ -129,9 +130,11 @@ static int arm_end(struct turn *t)
 
 /* ---- work on a shared store */
 
-static void run_work(struct turn *t, size_t most, int error)
+static void run_work(struct turn *t, size_t most, uint64_t usec, int error)
 {
-	for (size_t i = 0; i < most && t->work != NULL; i++) {
+	uint64_t until = clock_usec() + usec;
+
+	for (size_t i = 0; t->work != NULL && i < most && (i == 0 || clock_usec() < until); i++) {
 		struct work *w = t->work;
 
 		t->work = w->next;
@@ -148,7 +151,7 @@ static void refuse_work(struct turn *t, int error)
 {
 	t->waits = 0;
 	t->unavailable = error;
-	run_work(t, t->queued, error);
+	run_work(t, t->queued, UINT32_MAX, error);
 	t->unavailable = 0;
 }
 
@@ -187,7 +190,7 @@ static void begin_work(struct turn *t)
 	t->open = true;
 	t->failed = false;
 	sd_event_source_set_enabled(t->again, SD_EVENT_OFF);
-	run_work(t, WORK_MAX, 0);
+	run_work(t, WORK_MAX, WORK_USEC, 0);
 	turn_end(t);
 	if (t->work != NULL)
 		gather(t);

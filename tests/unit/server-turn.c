@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -324,7 +325,16 @@ struct task {
 	int runs, error, number;
 	int *order;
 	struct task *then; /* is queued by it */
+	bool slow;         /* takes longer than all of a transaction may */
 };
+
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 static void run_task(struct work *w, int error)
 {
@@ -340,6 +350,8 @@ static void run_task(struct work *w, int error)
 	turn_hold(t->turn, &t->reply.held);
 	if (t->then != NULL)
 		turn_queue(t->turn, &t->then->work);
+	for (uint64_t until = clock_ms() + 60; t->slow && clock_ms() < until;)
+		continue;
 }
 
 static struct task task_of(struct fixture *f)
@@ -439,6 +451,25 @@ static void much_work_is_done_in_parts(void **state)
 		assert_true(t[i].runs == 1 && t[i].reply.committed);
 }
 
+static void slow_work_leaves_the_rest_to_the_next_transaction(void **state)
+{
+	struct fixture *f = *state;
+	struct task t[4];
+
+	turn_share(f->turn);
+	for (size_t i = 0; i < COUNT(t); i++) {
+		t[i] = task_of(f);
+		t[i].slow = i < 2;
+		turn_queue(f->turn, &t[i].work);
+	}
+	run(f);
+	while (t[3].runs == 0)
+		assert_true(sd_event_run(f->loop, 5000000) > 0);
+	assert_int_equal(db.committed, 3);
+	for (size_t i = 0; i < COUNT(t); i++)
+		assert_true(t[i].runs == 1 && t[i].reply.committed);
+}
+
 static void work_may_queue_more(void **state)
 {
 	struct fixture *f = *state;
@@ -506,6 +537,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			work_whose_commit_fails_is_not_acknowledged, setup, teardown),
 		cmocka_unit_test_setup_teardown(much_work_is_done_in_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			slow_work_leaves_the_rest_to_the_next_transaction, setup, teardown),
 		cmocka_unit_test_setup_teardown(work_may_queue_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			what_enters_by_itself_does_not_stay_open, setup, teardown),
