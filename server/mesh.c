@@ -246,8 +246,9 @@ static void look_at_channel(void *userdata, struct channel *c)
 }
 
 /* One look may end channels, so all are noted first. */
-static void look_at_all(struct server *s)
+static void look_at_all(struct mesh *m)
 {
+	struct server *s = m->server;
 	struct buffer ids = { .limit = SIZE_MAX / 2 };
 
 	channels_each(s->channels, look_at_channel, &ids);
@@ -255,6 +256,7 @@ static void look_at_all(struct server *s)
 		look(s, ids.data + at);
 	buffer_clear(&ids);
 	presence_refresh(s);
+	hear_topics(m, (1u << CHANGE_TOPICS) - 1);
 }
 
 static void hear_word(struct mesh *m, const char *word)
@@ -273,7 +275,7 @@ static void hear_word(struct mesh *m, const char *word)
 	else if (word[0] == 't' && text_number(word + 1, 0, UINT32_MAX, &topics) == 0)
 		hear_topics(m, topics);
 	else if (strcmp(word, "*") == 0)
-		look_at_all(s);
+		look_at_all(m);
 }
 
 static void hear(struct mesh *m, char *text)
@@ -310,7 +312,7 @@ static void on_heard(void *userdata, const char *text)
 	uint64_t who = 0;
 
 	if (text == NULL) {
-		look_at_all(m->server);
+		look_at_all(m);
 		return;
 	}
 	int len = snprintf(copy, sizeof(copy), "%s", text);

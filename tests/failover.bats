@@ -52,9 +52,12 @@ has_come_back() # SERVER TIMES
 	assert_equal "$(grep -Ec '^could not be reached for [0-9]+ s: .+' <<<"$output")" 3
 }
 
-@test "what another server was told right after the failover reaches a machine, though its server noticed later" {
+@test "what another server was told right after the failover reaches machines and pages, though theirs noticed later" {
 	three_begin
 	machines_hang 1 answer
+	curl -q -sS -N --unix-socket a/control.sock http://localhost/api/v1/events >events 2>&1 3>&- 7>&- 8>&- &
+	machines+=($!)
+	eventually grep -q retry: events
 	kill -STOP "$(cat a/server.pid)"
 	cluster_does crash
 	cluster_does promote
@@ -62,6 +65,11 @@ has_come_back() # SERVER TIMES
 	echo 'a=1' >file
 	"$BUILD/musterctl" --socket b/control.sock config push app.conf file --all
 	kill -CONT "$(cat a/server.pid)"
+	for topic in tokens clients configs access; do
+		eventually grep -q "\"topic\":\"$topic\"" events # it may have missed any of them
+	done
+	kill "${machines[3]}"
+	unset 'machines[3]'
 	machines_end
 	assert_equal "$(cat hanging.* | grep -c 'op=CONFIG ')" 3
 }
