@@ -394,7 +394,9 @@ are_dropped() # COUNT
 	run -0 jq -r .topic "$dir/json"
 	assert_line audit
 	server_stops
-	run -3 wait "${readers[0]}"
+	local status=0
+	wait "${readers[0]}" || status=$? # in a subshell, as run's, it isn't known while it goes on
+	assert_equal "$status" 3
 	assert_equal "$(cat "$dir/err")" "musterctl: muster-server has ended the stream"
 	run -2 musterctl events more
 	run -3 musterctl events
