@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
 #include <libpq-fe.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -40,7 +37,7 @@ static const char *parse_listen_key(const struct key *k, const char *value, stru
 	(void)k;
 	if (c->listen_count == LISTEN_MAX)
 		return "too many addresses to listen on (8 at most)";
-	if (config_parse_listen(value, &c->listen[c->listen_count]) < 0)
+	if (address_parse(value, &c->listen[c->listen_count]) < 0)
 		return "not an address and port, as [::]:8443 or 192.0.2.1:8443";
 	c->listen_count++;
 	return NULL;
@@ -49,7 +46,7 @@ static const char *parse_listen_key(const struct key *k, const char *value, stru
 static const char *parse_name(const struct key *k, const char *value, struct config *c)
 {
 	(void)k;
-	if (strlen(value) >= sizeof(c->name) || !config_name_ok(value))
+	if (strlen(value) >= sizeof(c->name) || !address_name_ok(value))
 		return "not a host name and port, as muster.example.org:8443";
 	strcpy(c->name, value);
 	return NULL;
@@ -154,7 +151,7 @@ static const char *parse_monitor(const struct key *k, const char *value, struct 
 {
 	(void)k;
 	c->monitor = (struct listen_address){};
-	if (strcmp(value, "none") == 0 || config_parse_listen(value, &c->monitor) == 0)
+	if (strcmp(value, "none") == 0 || address_parse(value, &c->monitor) == 0)
 		return NULL;
 	return "not an address and port, as 127.0.0.1:9443, nor none";
 }
@@ -164,7 +161,7 @@ static const char *parse_dashboard(const struct key *k, const char *value, struc
 	(void)k;
 	c->dashboard = (struct listen_address){};
 	c->dashboard_given = true;
-	if (strcmp(value, "none") == 0 || config_parse_listen(value, &c->dashboard) == 0)
+	if (strcmp(value, "none") == 0 || address_parse(value, &c->dashboard) == 0)
 		return NULL;
 	return "not an address and port, as 127.0.0.1:8080, and not none";
 }
@@ -313,8 +310,8 @@ void config_defaults(struct config *ret)
 		.session_idle = 2 * 3600,
 		.session_max = 16 * 3600,
 	};
-	if (config_parse_listen("[::]:8443", &ret->listen[0]) < 0 ||
-		config_parse_listen("127.0.0.1:8080", &ret->dashboard) < 0)
+	if (address_parse("[::]:8443", &ret->listen[0]) < 0 ||
+		address_parse("127.0.0.1:8080", &ret->dashboard) < 0)
 		abort();
 	default_clients(ret->clients);
 }
@@ -322,70 +319,6 @@ void config_defaults(struct config *ret)
 uint32_t config_idle_timeout(const struct config *c)
 {
 	return c->idle_timeout > 0 ? c->idle_timeout : IDLE_BEATS * c->heartbeat + IDLE_SLACK;
-}
-
-static bool port_ok(const char *text)
-{
-	uint64_t port;
-
-	return text_number(text, 1, 65535, &port) == 0;
-}
-
-bool config_name_ok(const char *name)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789-.";
-	char host[NAME_SIZE];
-	struct in6_addr v6;
-	const char *colon = strrchr(name, ':');
-
-	if (colon == NULL || colon == name || (size_t)(colon - name) >= sizeof(host) ||
-		!port_ok(colon + 1))
-		return false;
-	memcpy(host, name, (size_t)(colon - name));
-	size_t len = (size_t)(colon - name);
-	host[len] = '\0';
-	if (host[0] == '[' && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		return inet_pton(AF_INET6, host + 1, &v6) == 1;
-	}
-	return len <= 253 && strspn(host, letters) == len && host[0] != '-' && host[0] != '.';
-}
-
-int config_parse_listen(const char *text, struct listen_address *ret)
-{
-	struct listen_address a = {};
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a.address;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&a.address;
-	char host[80] = "[::]";
-	const char *colon = strrchr(text, ':');
-	uint64_t port;
-
-	if (text_number(colon != NULL ? colon + 1 : text, 0, 65535, &port) < 0)
-		return -EINVAL;
-	if (colon != NULL) {
-		if ((size_t)(colon - text) >= sizeof(host))
-			return -EINVAL;
-		memcpy(host, text, (size_t)(colon - text));
-		host[colon - text] = '\0';
-	}
-	size_t len = strlen(host);
-	if (host[0] == '[' && len > 2 && host[len - 1] == ']') {
-		host[len - 1] = '\0';
-		if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
-			return -EINVAL;
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons((uint16_t)port);
-		a.len = sizeof(*v6);
-	} else {
-		if (inet_pton(AF_INET, host, &v4->sin_addr) != 1)
-			return -EINVAL;
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons((uint16_t)port);
-		a.len = sizeof(*v4);
-	}
-	*ret = a;
-	return 0;
 }
 
 /* inih tells no line numbers here: it reads line by line through read_line(), so they are counted
@@ -437,35 +370,54 @@ static char *read_line(char *text, int size, void *userdata)
 	return text;
 }
 
+static bool section_known(const char *section)
+{
+	size_t i = 0;
+
+	while (i < COUNT(keys) && strcmp(keys[i].section, section) != 0)
+		i++;
+	return i < COUNT(keys);
+}
+
+static const struct key *find_key(const char *section, const char *name)
+{
+	for (size_t i = 0; i < COUNT(keys); i++)
+		if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+static void take_value(struct reading *r, const struct key *k, const char *value)
+{
+	bool *seen = &r->seen[k - keys];
+
+	if (*seen && !k->repeatable) {
+		wrong(r, "%s= is given a second time", k->name);
+		return;
+	}
+	if (!*seen && k->parse == parse_listen_key) /* instead of the default */
+		r->config->listen_count = 0;
+	*seen = true;
+	const char *mistake = k->parse(k, value, r->config);
+	if (mistake != NULL && k->parse == parse_store) /* there may be a password in it */
+		wrong(r, "%s=: %s", k->name, mistake);
+	else if (mistake != NULL)
+		wrong(r, "%s=%s: %s", k->name, value, mistake);
+}
+
+/* For inih, which takes 1 for success. */
 static int on_value(void *userdata, const char *section, const char *name, const char *value)
 {
 	struct reading *r = userdata;
+	const struct key *k = find_key(section, name);
 
 	if (r->failed)
 		return 1;
-	for (size_t i = 0; i < COUNT(keys); i++) {
-		const struct key *k = &keys[i];
-		if (strcmp(k->section, section) != 0 || strcmp(k->name, name) != 0)
-			continue;
-		if (r->seen[i] && !k->repeatable) {
-			wrong(r, "%s= is given a second time", name);
-			return 1;
-		}
-		if (!r->seen[i] && k->parse == parse_listen_key)
-			r->config->listen_count = 0;
-		r->seen[i] = true;
-		const char *mistake = k->parse(k, value, r->config);
-		if (mistake != NULL && k->parse == parse_store)
-			wrong(r, "%s=: %s", name, mistake);
-		else if (mistake != NULL)
-			wrong(r, "%s=%s: %s", name, value, mistake);
-		return 1;
-	}
-	if (section[0] == '\0')
+	if (k != NULL)
+		take_value(r, k, value);
+	else if (section[0] == '\0')
 		wrong(r, "%s= stands before the first [section]", name);
-	else if (strcmp(section, "server") != 0 && strcmp(section, "limits") != 0 &&
-		 strcmp(section, "messages") != 0 && strcmp(section, "dashboard") != 0 &&
-		 strcmp(section, "webhooks") != 0 && strcmp(section, "clients") != 0)
+	else if (!section_known(section))
 		wrong(r, "there is no section [%s]", section);
 	else
 		wrong(r, "there is no %s= in section [%s]", name, section);

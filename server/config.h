@@ -6,9 +6,8 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <sys/socket.h>
 
-#include "lib/base.h"
+#include "address.h"
 #include "store/messages.h"
 
 #define CONFIG_PATH      "/etc/muster/muster-server.conf"
@@ -26,11 +25,6 @@
 #define CONFIG_HOST_SIZE 256
 #define STORE_SIZE       192 /* a line of the file is no longer */
 #define HEADER_NAME_SIZE 65
-
-struct listen_address {
-	struct sockaddr_storage address;
-	socklen_t len;
-};
 
 #define PROXIES_MAX 16
 struct network {
@@ -98,11 +92,5 @@ int config_load(const char *path, struct config *c, char ret_error[static CONFIG
 	must_use;
 
 uint32_t config_idle_timeout(const struct config *c);
-
-/* "HOST:PORT": letters, digits, dots and dashes, or an IPv6 address in brackets; port 1..65535. */
-bool config_name_ok(const char *name);
-
-/* "[::]:8443", "192.0.2.1:8443", "8443" (every address). -EINVAL. */
-int config_parse_listen(const char *text, struct listen_address *ret) must_use;
 
 #endif

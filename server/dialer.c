@@ -49,7 +49,7 @@ int dialer_parse(const char *text, struct sockaddr_storage *ret)
 {
 	struct listen_address a;
 
-	if (strchr(text, ':') == NULL || config_parse_listen(text, &a) < 0)
+	if (strchr(text, ':') == NULL || address_parse(text, &a) < 0)
 		return -EINVAL;
 	struct source source = source_of(&a.address);
 	if (!source_is_one(&source) || port_of(&a.address) == 0)

@@ -74,17 +74,12 @@ static int read_config(const struct options *o, struct config *ret)
 	return 0;
 }
 
-static bool same_address(const struct listen_address *a, const struct listen_address *b)
-{
-	return a->len == b->len && memcmp(&a->address, &b->address, a->len) == 0;
-}
-
 static bool same_listen(const struct config *a, const struct config *b)
 {
 	bool same = a->listen_count == b->listen_count;
 
 	for (size_t i = 0; same && i < a->listen_count; i++)
-		same = same_address(&a->listen[i], &b->listen[i]);
+		same = address_same(&a->listen[i], &b->listen[i]);
 	return same;
 }
 
@@ -103,8 +98,8 @@ static void tell_fixed(const struct config *a, const struct config *b)
 		{ a->store_timeout == b->store_timeout, "StoreTimeout=" },
 		{ strcmp(a->control, b->control) == 0, "Control=" },
 		{ a->workers == b->workers, "Workers=" },
-		{ same_address(&a->dashboard, &b->dashboard), "Listen= of [dashboard]" },
-		{ same_address(&a->monitor, &b->monitor), "MetricsListen=" },
+		{ address_same(&a->dashboard, &b->dashboard), "Listen= of [dashboard]" },
+		{ address_same(&a->monitor, &b->monitor), "MetricsListen=" },
 	};
 
 	for (size_t i = 0; i < COUNT(fixed); i++)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sockets.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -13,55 +12,33 @@
 
 #define BACKLOG 4096
 
-static void address_text(int fd, char ret[static SOCKETS_TEXT], uint16_t *ret_port)
+/* A machine without IPv6 can still serve every address it has. */
+static int listen_somewhere(const struct listen_address *a, int *ret_fd)
 {
-	struct sockaddr_storage own = {};
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&own;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&own;
-	socklen_t len = sizeof(own);
-	char host[INET6_ADDRSTRLEN] = "?";
+	struct listen_address v4;
+	char text[32];
 
-	getsockname(fd, (struct sockaddr *)&own, &len);
-	if (own.ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-		*ret_port = ntohs(v6->sin6_port);
-		snprintf(ret, SOCKETS_TEXT, "[%s]:%u", host, *ret_port);
-	} else {
-		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-		*ret_port = ntohs(v4->sin_port);
-		snprintf(ret, SOCKETS_TEXT, "%s:%u", host, *ret_port);
-	}
+	int r = address_listen(a, BACKLOG, ret_fd);
+	if (r != -EAFNOSUPPORT || a->address.ss_family != AF_INET6)
+		return r;
+	snprintf(text, sizeof(text), "0.0.0.0:%u",
+		ntohs(((const struct sockaddr_in6 *)&a->address)->sin6_port));
+	r = address_parse(text, &v4);
+	return r < 0 ? r : address_listen(&v4, BACKLOG, ret_fd);
 }
 
 static int listen_to(struct sockets *s, const struct listen_address *a)
 {
-	static const int one = 1, zero = 0;
 	char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
 
-	scoped(closep) int fd =
-		socket(a->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* A machine without IPv6 can still serve every address it has. */
-	if (fd < 0 && errno == EAFNOSUPPORT && a->address.ss_family == AF_INET6) {
-		struct listen_address v4;
-		char text[32];
-
-		snprintf(text, sizeof(text), "0.0.0.0:%u",
-			ntohs(((const struct sockaddr_in6 *)&a->address)->sin6_port));
-		if (config_parse_listen(text, &v4) == 0)
-			return listen_to(s, &v4);
+	int r = listen_somewhere(a, &s->fd[s->count]);
+	if (r == 0) {
+		s->count++;
+		return 0;
 	}
 	getnameinfo((const struct sockaddr *)&a->address, a->len, host, sizeof(host), port,
 		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
-	if (fd < 0)
-		return log_err(-errno, "cannot listen on %s port %s", host, port);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (a->address.ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-	if (bind(fd, (const struct sockaddr *)&a->address, a->len) < 0 || listen(fd, BACKLOG) < 0)
-		return log_err(-errno, "cannot listen on %s port %s", host, port);
-	s->fd[s->count++] = fd;
-	fd = -1;
-	return 0;
+	return log_err(r, "cannot listen on %s port %s", host, port);
 }
 
 /* How many sockets systemd has given; then Listen= says nothing. */
@@ -111,7 +88,7 @@ static int set_name(struct config *c, uint16_t port)
 		return 0;
 	own_name(host);
 	snprintf(c->name, sizeof(c->name), "%s:%u", host, port);
-	if (config_name_ok(c->name))
+	if (address_name_ok(c->name))
 		return 0;
 	log_at(LOG_ERR, "'%s' can't be used as this server's name; set Name= in the configuration",
 		c->name);
@@ -120,8 +97,8 @@ static int set_name(struct config *c, uint16_t port)
 
 static int open_all(struct config *c, struct sockets *s)
 {
-	char text[SOCKETS_TEXT];
-	uint16_t port = 0, first = 0;
+	char text[ADDRESS_TEXT_SIZE];
+	uint16_t first = 0;
 
 	int r = take_given(s);
 	if (r < 0)
@@ -132,7 +109,7 @@ static int open_all(struct config *c, struct sockets *s)
 			return error;
 	}
 	for (size_t i = 0; i < s->count; i++) {
-		address_text(s->fd[i], text, &port);
+		uint16_t port = address_of_socket(s->fd[i], text);
 		first = i == 0 ? port : first;
 		log_info("listening on %s", text);
 	}
@@ -154,12 +131,11 @@ void sockets_close(struct sockets *s)
 		close(s->fd[--s->count]);
 }
 
-size_t sockets_addresses(const struct sockets *s, char ret[][SOCKETS_TEXT], size_t max)
+size_t sockets_addresses(const struct sockets *s, char ret[][ADDRESS_TEXT_SIZE], size_t max)
 {
-	uint16_t port;
 	size_t n = 0;
 
 	for (; n < s->count && n < max; n++)
-		address_text(s->fd[n], ret[n], &port);
+		(void)address_of_socket(s->fd[n], ret[n]);
 	return n;
 }

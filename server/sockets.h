@@ -9,8 +9,6 @@
 
 #include "config.h"
 
-#define SOCKETS_TEXT 80
-
 struct sockets {
 	size_t count;
 	int fd[LISTEN_MAX];
@@ -21,6 +19,6 @@ int sockets_open(struct config *c, struct sockets *ret) must_use;
 void sockets_close(struct sockets *s); /* may be called twice */
 
 /* The addresses really listened on ("[::]:8443"); how many were written, at most max. */
-size_t sockets_addresses(const struct sockets *s, char ret[][SOCKETS_TEXT], size_t max);
+size_t sockets_addresses(const struct sockets *s, char ret[][ADDRESS_TEXT_SIZE], size_t max);
 
 #endif

@@ -10,7 +10,7 @@
 
 static json_t *addresses(const struct server *s)
 {
-	char text[LISTEN_MAX][SOCKETS_TEXT];
+	char text[LISTEN_MAX][ADDRESS_TEXT_SIZE];
 	size_t count = sockets_addresses(&s->sockets, text, LISTEN_MAX);
 	json_t *list = json_array();
 

@@ -12,8 +12,8 @@
 #include "carrier.h"
 #include "hosts.h"
 #include "pages.h"
-#include "tcp.h"
 
+#define BACKLOG         128
 #define CONNECTIONS_MAX 512
 #define PER_NETWORK_MAX 64 /* of these, but for listed proxies: one party can't have them all */
 
@@ -167,7 +167,7 @@ void dashboard_address(const struct server *s, char ret[static DASHBOARD_TEXT])
 
 static int open_door(struct server *s, struct dashboard *d)
 {
-	int fd = -1, r = tcp_listen(&s->config.dashboard, &fd);
+	int fd = -1, r = address_listen(&s->config.dashboard, BACKLOG, &fd);
 
 	if (r == -EADDRINUSE && !s->config.dashboard_given) {
 		log_warning("there is no dashboard: its default address, 127.0.0.1:8080, is taken; "
@@ -176,7 +176,7 @@ static int open_door(struct server *s, struct dashboard *d)
 	}
 	if (r < 0)
 		return r;
-	tcp_address(fd, d->address);
+	(void)address_of_socket(fd, d->address);
 	r = door_open(&d->door, fd);
 	if (r == 0)
 		log_info("the dashboard is at http://%s", d->address);

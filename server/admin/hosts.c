@@ -67,7 +67,7 @@ static struct source literal(const char *host)
 	char text[HOST_SIZE + 8];
 
 	snprintf(text, sizeof(text), "%s:1", host);
-	if (config_parse_listen(text, &a) == 0)
+	if (address_parse(text, &a) == 0)
 		address = a.address;
 	return source_of(&address);
 }

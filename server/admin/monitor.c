@@ -8,8 +8,8 @@
 #include "../log.h"
 #include "answer.h"
 #include "carrier.h"
-#include "tcp.h"
 
+#define BACKLOG         128
 #define CONNECTIONS_MAX 64
 #define METRICS_MAX     (1u << 20)
 
@@ -91,12 +91,12 @@ static void handle(struct door *d, const struct visitor *v, struct api_call *c)
 
 static int open_door(struct server *s, struct monitor *m)
 {
-	char address[TCP_TEXT];
-	int fd = -1, r = tcp_listen(&s->config.monitor, &fd);
+	char address[ADDRESS_TEXT_SIZE];
+	int fd = -1, r = address_listen(&s->config.monitor, BACKLOG, &fd);
 
 	if (r < 0)
 		return r;
-	tcp_address(fd, address);
+	(void)address_of_socket(fd, address);
 	r = door_open(&m->door, fd);
 	if (r == 0)
 		log_info("metrics are at http://%s/metrics", address);

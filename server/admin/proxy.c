@@ -12,7 +12,7 @@
 /* ---- networks */
 
 /* An address without a port; IPv4 as ::ffff:a.b.c.d. */
-static int address_parse(const char *text, struct in6_addr *ret, bool *ret_v4)
+static int parse_address(const char *text, struct in6_addr *ret, bool *ret_v4)
 {
 	*ret = (struct in6_addr){};
 	*ret_v4 = inet_pton(AF_INET, text, ret->s6_addr + 12) == 1;
@@ -39,7 +39,7 @@ int network_parse(const char *text, struct network *ret)
 		return -EINVAL;
 	memcpy(address, text, len);
 	address[len] = '\0';
-	if (address_parse(address, &ret->address, &v4) < 0)
+	if (parse_address(address, &ret->address, &v4) < 0)
 		return -EINVAL;
 	ret->bits = 128;
 	if (text[len]) {
@@ -112,14 +112,14 @@ static bool read_source(const char *text, struct source *ret)
 	uint16_t port;
 	bool v4;
 
-	if (address_parse(text, &ret->address, &v4) == 0)
+	if (parse_address(text, &ret->address, &v4) == 0)
 		return true;
 	if (host_split(text, host, &port) < 0)
 		return false;
 	if (host[0] != '[')
-		return address_parse(host, &ret->address, &v4) == 0;
+		return parse_address(host, &ret->address, &v4) == 0;
 	host[strlen(host) - 1] = '\0';
-	return address_parse(host + 1, &ret->address, &v4) == 0;
+	return parse_address(host + 1, &ret->address, &v4) == 0;
 }
 
 /* ---- Forwarded */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
-#include <arpa/inet.h>
 #include <sys/stat.h>
 
 #include "server/config.h"
@@ -124,6 +123,7 @@ static const struct {
 	{ "[server]\nheartbeat=1s\n", 2, "no heartbeat=" },
 	{ "[limits]\nHeartbeat=1s\n", 2, "section [limits]" },
 	{ "[agent]\nHeartbeat=1s\n", 2, "section [agent]" },
+	{ "[dial]\nHeartbeat=1s\n", 2, "no Heartbeat= in section [dial]" },
 	{ "Heartbeat=1s\n", 1, "before the first" },
 	{ "[server]\nrubbish\n", 2, "neither" },
 	{ "[server\nHeartbeat=1s\n", 1, "neither" },
@@ -220,18 +220,6 @@ static void a_file_that_is_not_there_is_told(void **state)
 	assert_non_null(strstr(error, "/nonexistent/x"));
 }
 
-static void a_port_alone_is_every_address(void **state)
-{
-	struct listen_address a;
-
-	(void)state;
-	assert_int_equal(config_parse_listen("8443", &a), 0);
-	assert_int_equal(a.address.ss_family, AF_INET6);
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&a.address;
-	assert_int_equal(ntohs(v6->sin6_port), 8443);
-	assert_true(IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,7 +231,6 @@ int main(void)
 		it(a_nul_byte_is_refused),
 		it(a_last_line_without_a_newline_counts),
 		it(a_file_that_is_not_there_is_told),
-		it(a_port_alone_is_every_address),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);
