@@ -93,6 +93,11 @@ static uint64_t every(struct server *s)
 	return store_now(s->store) + period - period / 10 + random % (period / 5 + 1);
 }
 
+uint64_t dialer_longest(const struct config *c)
+{
+	return c->dial_every + c->dial_every / 10 + 1;
+}
+
 static uint64_t again(struct server *s, uint32_t fails)
 {
 	struct backoff b = { BASE_MS, s->config.dial_every * 1000ull, fails };

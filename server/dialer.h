@@ -14,6 +14,7 @@
 
 #include "channel.h"
 
+struct config;
 struct dialer;
 
 int dialer_start(struct server *s) must_use;
@@ -30,6 +31,9 @@ void dialer_tell(struct server *s, const uint8_t client[static CLIENT_ID_SIZE]);
 void dialer_tell_after(
 	struct server *s, const uint8_t client[static CLIENT_ID_SIZE], uint32_t seconds);
 void dialer_tell_all(struct server *s);
+
+/* The most that lies between a HELLO and the next dial, in seconds. */
+uint64_t dialer_longest(const struct config *c);
 
 /* The machine is a client no more, and knows it. */
 void dialer_over(struct channel *c);

@@ -6,6 +6,7 @@
 
 #include "changes.h"
 #include "channels.h"
+#include "dialer.h"
 #include "log.h"
 #include "mesh.h"
 
@@ -59,7 +60,8 @@ static int tend(struct server *s, size_t *ret_count)
 	r = store_ephemeral_tend(s->store, !s->ephemeral_tended);
 	s->ephemeral_tended = s->ephemeral_tended || r == 0;
 	if (r == 0)
-		r = store_ephemeral_due(s->store, config_idle_timeout(&s->config), ids, ret_count);
+		r = store_ephemeral_due(s->store, config_idle_timeout(&s->config),
+			dialer_longest(&s->config), ids, ret_count);
 	for (size_t i = 0; r == 0 && i < *ret_count; i++)
 		r = remove_one(s, ids[i]);
 	if (r < 0)

@@ -4,6 +4,7 @@
 #include "internal.h"
 
 #define GAP_SLACK (2 * EPHEMERAL_TICK) /* a tick may be late without being a gap */
+#define FAILS     "2"                  /* a dial counts as failed while it is under way */
 
 static const struct sql any = { "SELECT count(*) FROM (SELECT 1 FROM client WHERE ephemeral > 0"
 				" LIMIT 1) AS found" };
@@ -26,11 +27,16 @@ static const struct sql spare = { "UPDATE client SET counted = $1 - ephemeral"
 				  " WHERE ephemeral > 0 AND counted < $1 - ephemeral" };
 
 /* Revoked ones stay listed, as an administrator has said something about them; pending ones wait
- * for him. */
+ * for him. One that listens is silent between two dials: it is offline from when it should have
+ * answered one, which several have to tell. */
 static const struct sql due = { "SELECT id FROM client WHERE ephemeral > 0 AND last_hello <= $2"
 				" AND state IN (0, 1, 2, 5) AND last_hello + ephemeral <= $1"
 				" AND enrolled + ephemeral <= $1 AND state_since + ephemeral <= $1"
-				" AND counted + ephemeral <= $1 ORDER BY last_hello LIMIT 50" };
+				" AND counted + ephemeral <= $1"
+				" AND NOT EXISTS (SELECT 1 FROM client_listening l WHERE"
+				" l.client = client.id AND (l.fails < " FAILS
+				" OR client.last_hello + client.ephemeral > $3))"
+				" ORDER BY last_hello LIMIT 50" };
 
 bool store_ephemeral_any(struct store *s)
 {
@@ -63,13 +69,15 @@ int store_ephemeral_tend(struct store *s, bool first)
 	return r < 0 ? r : db_run(s->db, &set_attended, VALUES(value_integer(now)), NULL);
 }
 
-int store_ephemeral_due(struct store *s, uint64_t idle,
+int store_ephemeral_due(struct store *s, uint64_t idle, uint64_t every,
 	uint8_t ret[EPHEMERAL_BATCH][CLIENT_ID_SIZE], size_t *ret_count)
 {
 	uint64_t now = store_now(s);
 	scoped(rows_endp) struct rows *rows = NULL;
 	int r = db_rows(s->db, &due,
-		VALUES(value_integer(now), value_integer(now > idle ? now - idle : 0)), &rows);
+		VALUES(value_integer(now), value_integer(now > idle ? now - idle : 0),
+			value_integer(now > every ? now - every : 0)),
+		&rows);
 
 	*ret_count = 0;
 	while (r == 0) {

@@ -255,8 +255,9 @@ int store_client_count(struct store *s, enum client_state state, uint64_t *ret) 
 int store_ephemeral_tend(struct store *s, bool first) must_use;
 bool store_ephemeral_any(struct store *s); /* also if that can't be told */
 /* Those whose time is over and of whom nothing was heard since idle seconds: EPHEMERAL_BATCH of
- * them at most. */
-int store_ephemeral_due(struct store *s, uint64_t idle,
+ * them at most. every: the most that lies between a HELLO of one that listens and its next dial; its
+ * time begins then. */
+int store_ephemeral_due(struct store *s, uint64_t idle, uint64_t every,
 	uint8_t ret[EPHEMERAL_BATCH][CLIENT_ID_SIZE], size_t *ret_count) must_use;
 
 /* ---- audit: a hash chain

@@ -3,9 +3,12 @@
 
 #include <sodium.h>
 
-#define HOUR 3600u
-#define LIFE (12 * HOUR)
-#define IDLE 210u
+#include "server/store/listening.h"
+
+#define HOUR  3600u
+#define LIFE  (12 * HOUR)
+#define IDLE  210u
+#define EVERY (24 * HOUR)
 
 static struct client_record a_client(
 	struct fixture *f, uint32_t number, uint32_t ephemeral, bool approve)
@@ -60,7 +63,7 @@ static size_t due(struct fixture *f)
 	uint8_t ids[EPHEMERAL_BATCH][CLIENT_ID_SIZE];
 	size_t n = 99;
 
-	assert_int_equal(store_ephemeral_due(f->store, IDLE, ids, &n), 0);
+	assert_int_equal(store_ephemeral_due(f->store, IDLE, EVERY, ids, &n), 0);
 	return n;
 }
 
@@ -226,6 +229,84 @@ static void an_administrators_word_counts_as_a_sign_of_life(void **state)
 	assert_int_equal(due(f), 0);
 }
 
+/* ---- those that listen are silent between two dials */
+
+static void listens(struct fixture *f, const struct client_record *c)
+{
+	const struct listening_hello h = { .client = c->id,
+		.tls_pin = c->tls_pin,
+		.address = "192.0.2.9",
+		.port = 8444,
+		.dialled = true,
+		.next = fixture_wall + EVERY };
+
+	say_hello(f, c);
+	assert_int_equal(store_begin(f->store), 0);
+	assert_int_equal(store_listening_hello(f->store, &h), 0);
+	assert_int_equal(store_commit(f->store), 0);
+}
+
+static void is_dialled(struct fixture *f, const struct client_record *c)
+{
+	struct listening_record l;
+
+	assert_int_equal(store_listening_get(f->store, c->id, &l), 0);
+	assert_int_equal(store_begin(f->store), 0);
+	assert_int_equal(store_listening_claim(f->store, &l, fixture_wall + 1), 1);
+	assert_int_equal(store_commit(f->store), 0);
+}
+
+static void one_that_answers_its_dials_stays_however_seldom_they_are(void **state)
+{
+	struct fixture *f = *state;
+	struct client_record c = a_client(f, 1, LIFE, false);
+
+	tend(f, true);
+	for (int i = 0; i < 3; i++) {
+		listens(f, &c);
+		pass(f, EVERY - 1);
+		assert_int_equal(due(f), 0);
+		pass(f, 2 * LIFE); /* the dial is late, then under way */
+		assert_int_equal(due(f), 0);
+		is_dialled(f, &c);
+		assert_int_equal(due(f), 0);
+	}
+}
+
+static void one_that_answers_none_goes_its_time_after_the_first(void **state)
+{
+	struct fixture *f = *state;
+	struct client_record c = a_client(f, 1, LIFE, false);
+
+	tend(f, true);
+	listens(f, &c);
+	pass(f, LIFE);
+	is_dialled(f, &c); /* early, as there is something for it */
+	is_dialled(f, &c);
+	pass(f, EVERY - 1);
+	assert_int_equal(due(f), 0);
+	pass(f, 1);
+	assert_int_equal(due(f), 1);
+	listens(f, &c);
+	assert_int_equal(due(f), 0);
+}
+
+static void one_that_listens_no_more_is_as_the_others(void **state)
+{
+	struct fixture *f = *state;
+	struct client_record c = a_client(f, 1, LIFE, false);
+
+	tend(f, true);
+	listens(f, &c);
+	assert_int_equal(store_begin(f->store), 0);
+	assert_int_equal(store_listening_end(f->store, c.id), 0);
+	assert_int_equal(store_commit(f->store), 0);
+	pass(f, LIFE - 1);
+	assert_int_equal(due(f), 0);
+	pass(f, 1);
+	assert_int_equal(due(f), 1);
+}
+
 static void many_come_in_batches(void **state)
 {
 	struct fixture *f = *state;
@@ -250,6 +331,9 @@ int main(void)
 		T(after_each_start_there_is_time_to_come_back),
 		T(a_gap_gives_no_time_ahead),
 		T(an_administrators_word_counts_as_a_sign_of_life),
+		T(one_that_answers_its_dials_stays_however_seldom_they_are),
+		T(one_that_answers_none_goes_its_time_after_the_first),
+		T(one_that_listens_no_more_is_as_the_others),
 		T(many_come_in_batches),
 	};
 
