@@ -651,3 +651,42 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 		! grep -rqai "$token" "$dir/state" "$dir/log"
 	done
 }
+
+### What is misused says how it is used
+
+@test "a command that is misused says how it is written" {
+	run -2 musterctl token show
+	assert_output "musterctl: something is missing: musterctl token show ID"
+	run -2 musterctl token list more
+	assert_output "musterctl: 'more' is one word too many: musterctl token list"
+	run -2 musterctl api-token create --role viewer
+	assert_output --partial "something is missing: musterctl api-token create NAME --role ROLE"
+	run -2 musterctl config history a b
+	assert_output "musterctl: 'b' is one word too many: musterctl config history NAME"
+	run -2 musterctl token create -x
+	assert_output --partial "there is no option -x here: musterctl token create [--label LABEL]... [--uses N|unlimited]"
+	assert_equal "${#lines[@]}" 1
+	run -2 musterctl --nothing
+	assert_output "musterctl: there is no option --nothing here: musterctl --help"
+	# What may be a secret isn't repeated.
+	run -2 musterctl status --token=9772ff177dd12c9b
+	refute_output --partial 9772
+	run -2 musterctl token nothing
+	assert_output "musterctl: token has no command 'nothing'; see musterctl token --help"
+}
+
+options_in()
+{
+	grep -oE -- '(^|[^-a-z])--[a-z][a-z-]*' | grep -oE -- '--[a-z-]*' | sort -u
+}
+
+@test "help, manual and completion know the same options" {
+	local help=$BATS_TEST_TMPDIR/help tree=$BATS_TEST_DIRNAME/..
+
+	{ musterctl --help && printf '%s\n' --help --version; } | options_in >"$help"
+	# The manual also names those of another program.
+	run comm -3 "$help" <(mandoc -T utf8 "$tree/man/musterctl.1" | sed 's/.\x08//g' | options_in)
+	assert_output $'\t--rekey\n\t--uninstall'
+	run comm -3 "$help" <(options_in <"$tree/installer/completions/musterctl")
+	assert_output ''
+}

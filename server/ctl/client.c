@@ -97,7 +97,9 @@ int client_list(struct ctl *c, int argc, char **argv)
 	by_name = !sort || strcmp(sort, "hostname") == 0;
 	r = request_list(c, path, "clients", list_one, &t);
 	if (r == CTL_OK && !c->json && t.count == 0)
-		fputs(strchr(path, '?') ? "no such clients\n" : "no clients yet\n", stderr);
+		fputs(strchr(path, '?') ? "no such clients\n"
+					: "no clients yet: musterctl token create --installer\n",
+			stderr);
 	return r == CTL_OK ? table_print(c, &t) : r;
 }
 

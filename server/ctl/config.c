@@ -19,7 +19,7 @@ static int words(struct ctl *c, const struct option *options, size_t count, int 
 		return complain(CTL_USAGE,
 			least > 1 ? "a name and a file are needed" : "which one? A name is needed");
 	if (r == CTL_OK && *argc > most)
-		return complain(CTL_USAGE, "'%s' is one word too many", argv[most]);
+		return options_only(c, NULL, 0, *argc, argv, most);
 	return r;
 }
 

@@ -23,13 +23,16 @@ enum ctl_exit {
 
 #define CONTROL_SOCKET "/run/muster/control.sock"
 
+struct command;
+
 struct ctl {
 	const char *socket;
 	const char *server, *token_file, *pin; /* over HTTP instead; NULL: not */
 	bool json;
 	bool patient; /* a server that is away is CTL_AGAIN, and nothing is said of it */
 	bool color;   /* standard output is a terminal that knows colours */
-	void *handle; /* request.c's connection */
+	const struct command *command; /* the one that runs, or NULL: not yet */
+	void *handle;                  /* request.c's connection */
 };
 
 struct command {

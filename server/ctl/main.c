@@ -128,6 +128,10 @@ int print_json(json_t *value)
 
 /* ---- help */
 
+#define USAGE                                                                                      \
+	"usage: musterctl [--socket PATH | --server URL --token-file FILE [--pin PIN]]\n"          \
+	"                 [--json] COMMAND\n"
+
 static void help_line(const struct command *d)
 {
 	printf("  %s%s%s%s%s\n      %s\n", d->group, d->name ? " " : "", d->name ? d->name : "",
@@ -137,8 +141,7 @@ static void help_line(const struct command *d)
 /* Of one group, or of all (NULL). */
 static int help(const char *group)
 {
-	printf("usage: musterctl [--socket PATH | --server URL --token-file FILE [--pin PIN]]\n"
-	       "                 [--json] COMMAND\n\n");
+	printf(USAGE "\n");
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (!group || strcmp(commands[i].group, group) == 0)
 			help_line(&commands[i]);
@@ -148,8 +151,9 @@ static int help(const char *group)
 
 static int help_of(const struct command *d)
 {
-	printf("usage: musterctl [--socket PATH] [--json]\n\n");
+	printf(USAGE "\n");
 	help_line(d);
+	printf("\nmusterctl(1) tells what its options mean.\n");
 	return CTL_OK;
 }
 
@@ -190,13 +194,16 @@ static int run(struct ctl *c, int argc, char **argv)
 		return help(argv[0]);
 	d = find(argc, argv);
 	if (!d && is_group(argv[0]))
-		return argc > 1 ? complain(CTL_USAGE, "%s has no command '%s'", argv[0], argv[1])
+		return argc > 1 ? complain(CTL_USAGE,
+					  "%s has no command '%s'; see musterctl %s --help",
+					  argv[0], argv[1], argv[0])
 				: complain(CTL_USAGE, "%s what? See musterctl %s --help", argv[0],
 					  argv[0]);
 	if (!d)
 		return complain(
 			CTL_USAGE, "there is no command '%s'; see musterctl --help", argv[0]);
 	words = d->name ? 2 : 1;
+	c->command = d;
 	r = d->run(c, argc - words, argv + words);
 	return r == -1 ? help_of(d) : r;
 }

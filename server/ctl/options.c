@@ -29,6 +29,50 @@ static int set_value(const struct option *o, const char *value)
 	return CTL_OK;
 }
 
+/* How the command that runs is written, in one line; caller frees, NULL: no memory. */
+static char *usage_of(const struct ctl *c)
+{
+	const struct command *d = c->command;
+	char *text;
+
+	if (asprintf(&text, "musterctl %s%s%s%s%s", d ? d->group : "--help",
+		    d && d->name ? " " : "", d && d->name ? d->name : "",
+		    d && *d->synopsis ? " " : "", d ? d->synopsis : "") < 0)
+		return NULL;
+	for (char *at = text; (at = strchr(at, '\n'));) { /* a long one has several lines */
+		size_t blanks = strspn(at + 1, " ");
+
+		*at = ' ';
+		memmove(at + 1, at + 1 + blanks, strlen(at + 1 + blanks) + 1);
+	}
+	return text;
+}
+
+static int misused(const struct ctl *c, const char *what)
+{
+	scoped(freep) char *usage = usage_of(c);
+
+	return complain(CTL_USAGE, "%s: %s", what, usage ? usage : "see musterctl --help");
+}
+
+static int unknown_option(const struct ctl *c, const char *option)
+{
+	char what[80];
+	size_t len = strcspn(option, "="); /* the value may be a secret */
+
+	snprintf(what, sizeof(what), "there is no option %.*s here", len < 40 ? (int)len : 40,
+		option);
+	return misused(c, what);
+}
+
+static int superfluous(const struct ctl *c, const char *word)
+{
+	char what[80];
+
+	snprintf(what, sizeof(what), "'%.40s' is one word too many", word);
+	return misused(c, what);
+}
+
 /* One option at argv[0]; *ret_used: how many words it took. */
 static int take(const struct option *o, size_t len, int argc, char **argv, int *ret_used)
 {
@@ -72,7 +116,7 @@ static int take_any(struct ctl *c, const struct option *options, size_t count, i
 	if (!o)
 		o = find(everywhere, COUNT(everywhere), name, len);
 	if (!o)
-		return complain(CTL_USAGE, "there is no option --%.*s here", (int)len, name);
+		return unknown_option(c, argv[0]);
 	r = take(o, len, argc, argv, ret_used);
 	if (socket) { /* goes before what the environment says of a server */
 		c->socket = socket;
@@ -104,7 +148,7 @@ int options_take(struct ctl *c, const struct option *options, size_t count, int 
 			continue;
 		}
 		if (argv[i][1] != '-')
-			return complain(CTL_USAGE, "there is no option %s here", argv[i]);
+			return unknown_option(c, argv[i]);
 		r = take_any(c, options, count, *argc - i, argv + i, &used);
 		if (r != CTL_OK)
 			return r;
@@ -121,6 +165,6 @@ int options_only(struct ctl *c, const struct option *options, size_t count, int 
 	if (r != CTL_OK || argc == arguments)
 		return r;
 	if (argc < arguments)
-		return complain(CTL_USAGE, "which one? An ID is needed");
-	return complain(CTL_USAGE, "'%s' is one word too many", argv[arguments]);
+		return misused(c, "something is missing");
+	return superfluous(c, argv[arguments]);
 }

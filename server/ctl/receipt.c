@@ -170,6 +170,11 @@ int receipt_list(struct ctl *c, int argc, char **argv)
 	if (name)
 		request_add(path, sizeof(path), "name", name);
 	r = request_list(c, path, "receipts", list_one, &t);
+	if (r == CTL_OK && !c->json && t.count == 0)
+		fputs(client || name ? "no such receipts\n"
+				     : "no receipts yet: machines sign what they do with a "
+				       "configuration\n",
+			stderr);
 	return r == CTL_OK ? table_print(c, &t) : r;
 }
 
