@@ -77,6 +77,8 @@ void carrier_change_state(struct carrier *c, enum carrier_state state)
 		return;
 	c->state = state;
 	carrier_set_deadline(c, seconds_in(c, state));
+	if (state == CARRIER_IDLE) /* it could give way */
+		door_has_room(c->door);
 }
 
 static bool may_send(const struct carrier *c)
@@ -105,11 +107,23 @@ void carrier_watch(struct carrier *c)
 		carrier_abort(c);
 }
 
+/* Whether there is something that has come and is yet to be read. */
+static bool has_spoken(const struct carrier *c)
+{
+	char first;
+
+	return recv(c->visitor.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct carrier *c = userdata;
 
 	(void)source, (void)usec;
+	if (c->state == CARRIER_IDLE && has_spoken(c)) { /* at the last moment */
+		carrier_set_deadline(c, CARRIER_HEAD_SECONDS);
+		return 0;
+	}
 	if (c->state == CARRIER_STREAMING)
 		c->door->server->metrics.streams_ended++;
 	carrier_free(c);
@@ -270,7 +284,7 @@ bool carrier_end_idle(struct door *d)
 	struct carrier *oldest = NULL;
 
 	for (struct carrier *c = d->carriers; c; c = c->next)
-		if (c->state == CARRIER_IDLE)
+		if (c->state == CARRIER_IDLE && !has_spoken(c))
 			oldest = c;
 	if (oldest)
 		carrier_free(oldest);

@@ -25,7 +25,8 @@ struct sockaddr_storage;
  * no memory for it or the door turns it away. */
 void carrier_new(struct door *d, int fd, const struct sockaddr_storage *peer);
 
-/* Ends the connection that has been idle among the longest. false: none is idle. */
+/* Ends the connection that has been idle among the longest. false: none is, or their next requests
+ * have come and are yet to be read. */
 bool carrier_end_idle(struct door *d);
 void carrier_end_all(struct door *d);
 

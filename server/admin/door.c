@@ -27,13 +27,14 @@ static bool make_room(struct door *d)
 		return false;
 	if (carrier_end_idle(d))
 		return true;
-	sd_event_source_set_enabled(d->accept, SD_EVENT_OFF); /* until one ends */
+	sd_event_source_set_enabled(d->accept, SD_EVENT_OFF); /* until one ends or is idle */
 	return false;
 }
 
 void door_has_room(struct door *d)
 {
-	sd_event_source_set_enabled(d->accept, SD_EVENT_ON);
+	if (sd_event_source_get_enabled(d->rest, NULL) == 0) /* else when that is over */
+		sd_event_source_set_enabled(d->accept, SD_EVENT_ON);
 }
 
 /* What can't be accepted now stays in the kernel's queue; without a pause the loop would spin. */
@@ -53,7 +54,7 @@ static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
 	struct door *d = userdata;
 
 	(void)source, (void)usec;
-	sd_event_source_set_enabled(d->accept, d->count < d->limit ? SD_EVENT_ON : SD_EVENT_OFF);
+	sd_event_source_set_enabled(d->accept, SD_EVENT_ON);
 	return 0;
 }
 

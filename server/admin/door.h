@@ -55,7 +55,7 @@ int door_open(struct door *d, int fd) must_use;
 /* Ends all connections. May be called twice, and of a door all zero that was never opened. */
 void door_close(struct door *d);
 
-/* carrier.c tells: a connection has ended, and one more may come. */
+/* carrier.c tells: a connection has ended or is idle, and one more may come. */
 void door_has_room(struct door *d);
 
 #endif

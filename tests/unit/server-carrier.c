@@ -3,6 +3,7 @@
 #include "server-fixture.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -85,6 +86,15 @@ static void settle(struct carrier_fixture *f)
 {
 	while (sd_event_run(f->server.loop, 0) > 0)
 		;
+}
+
+/* Until there is something to do; it stays there to be done. */
+static void await_event(struct carrier_fixture *f)
+{
+	struct pollfd p = { .fd = sd_event_get_fd(f->server.loop), .events = POLLIN };
+
+	settle(f);
+	assert_int_equal(poll(&p, 1, -1), 1);
 }
 
 static int dial(struct carrier_fixture *f)
@@ -289,6 +299,77 @@ static void who_waits_for_nothing_makes_room(void **state)
 	close(late);
 }
 
+static void one_waits_until_another_is_done(void **state)
+{
+	struct carrier_fixture *f = *state;
+	int busy[4], late;
+
+	for (size_t i = 0; i < COUNT(busy); i++) {
+		busy[i] = dial(f);
+		say(f, busy[i], "GET / HT");
+	}
+	late = dial(f);
+	say(f, late, GET("/late"));
+	assert_true(hear(f, late));
+	assert_string_equal(heard, ""); /* nobody gives way */
+	say(f, busy[2], "TP/1.1\r\nHost: h\r\n\r\n");
+	assert_true(hear(f, late));
+	assert_memory_equal(heard, "HTTP/1.1 404", 12);
+	assert_true(hear(f, busy[2])); /* its answer, then its end */
+	assert_memory_equal(heard, "HTTP/1.1 404", 12);
+	assert_false(hear(f, busy[2]));
+	for (size_t i = 0; i < COUNT(busy); i++)
+		close(busy[i]);
+	close(late);
+}
+
+/* Several come at once, when there is room for one only. */
+static void who_has_spoken_does_not_make_room(void **state)
+{
+	struct carrier_fixture *f = *state;
+	int busy[3], come[3];
+
+	for (size_t i = 0; i < COUNT(busy); i++) {
+		busy[i] = dial(f);
+		say(f, busy[i], "GET / HT");
+	}
+	for (size_t i = 0; i < COUNT(come); i++) {
+		come[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		assert_int_equal(
+			connect(come[i], (struct sockaddr *)&f->address, sizeof(f->address)), 0);
+		assert_int_equal(
+			send(come[i], GET("/now"), strlen(GET("/now")), 0), strlen(GET("/now")));
+	}
+	for (size_t i = 0; i < COUNT(come); i++) {
+		assert_true(hear(f, come[i]));
+		assert_memory_equal(heard, "HTTP/1.1 404", 12);
+		close(come[i]);
+	}
+	for (size_t i = 0; i < COUNT(busy); i++)
+		close(busy[i]);
+}
+
+/* The request comes when the end of the time for it is noticed already. */
+static void a_request_at_the_last_moment_is_answered(void **state)
+{
+	struct carrier_fixture *f = *state;
+	int fd;
+
+	f->door.idle = 1;
+	fd = dial(f);
+	assert_int_equal(f->door.count, 1);
+	await_event(f);
+	assert_int_equal(sd_event_prepare(f->server.loop), 0);
+	assert_int_equal(sd_event_wait(f->server.loop, 0), 1);
+	assert_int_equal(send(fd, GET("/late"), strlen(GET("/late")), 0), strlen(GET("/late")));
+	assert_int_equal(sd_event_dispatch(f->server.loop), 1);
+	assert_true(hear(f, fd));
+	assert_memory_equal(heard, "HTTP/1.1 404", 12);
+	await_event(f);
+	assert_false(hear(f, fd)); /* the next time it says nothing */
+	close(fd);
+}
+
 static void a_refusal_is_seen_though_more_is_on_its_way(void **state)
 {
 	struct carrier_fixture *f = *state;
@@ -323,6 +404,9 @@ int main(void)
 		it(a_failed_turn_takes_the_answer_and_the_stream_away),
 		it(requests_are_answered_one_after_the_other),
 		it(who_waits_for_nothing_makes_room),
+		it(one_waits_until_another_is_done),
+		it(who_has_spoken_does_not_make_room),
+		it(a_request_at_the_last_moment_is_answered),
 		it(a_refusal_is_seen_though_more_is_on_its_way),
 	};
 
