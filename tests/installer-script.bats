@@ -74,9 +74,10 @@ embedded()
 }
 
 # A place of its own: systemd seems to run, and what is written to /run and such stays there. BEFORE is run in it first.
+# What nohup and such let be ignored no shell can trap.
 sandbox()
 {
-	unshare -m sh -c '
+	env --default-signal=HUP,INT,TERM unshare -m sh -c '
 		mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system || exit 99
 		eval "$BEFORE"
 		"$@"
