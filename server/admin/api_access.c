@@ -6,6 +6,10 @@
 
 #include "../changes.h"
 #include "answer.h"
+#include "expires.h"
+#include "page.h"
+#include "read.h"
+#include "value.h"
 
 #define LIFE_DEFAULT "90d"
 
@@ -27,19 +31,6 @@ static bool read_name(struct api_call *c, const char **ret)
 	if (*ret && **ret)
 		return true;
 	answer_refuse(c, 400, "bad-field", "field 'name' must say what the token is for");
-	return false;
-}
-
-bool read_role(struct api_call *c, enum role *ret)
-{
-	const char *text;
-
-	if (!read_string(c, "role", 32, &text))
-		return false;
-	if (text && role_parse(text, ret) == 0)
-		return true;
-	answer_refuse(
-		c, 400, "bad-field", "field 'role' must be viewer, operator or administrator");
 	return false;
 }
 
@@ -92,47 +83,21 @@ void api_access_create(struct api_call *c)
 	sodium_memzero(text, sizeof(text));
 }
 
-struct listing {
-	struct page page;
-	size_t limit;
-	char last[ACCESS_ID_SIZE];
-	bool more;
-};
-
-/* One more than the limit is asked for, to know whether there is more. */
 static int list_one(void *userdata, const struct access_record *a)
 {
-	struct listing *l = userdata;
-	int r;
-
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	r = page_add(&l->page, access_object(a));
-	memcpy(l->last, a->id, sizeof(l->last));
-	if (r > 0)
-		l->limit = l->page.count;
-	return r < 0 ? r : 0;
+	return listing_add(userdata, access_object(a), "%s", a->id);
 }
 
 void api_access_list(struct api_call *c)
 {
 	struct param params[] = { { .name = "after" }, { .name = "limit" } };
-	struct listing l = {};
-	uint64_t limit;
+	struct listing l;
 	int r;
 
-	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+	if (!read_query(c, params, COUNT(params)) || !listing_begin(c, &params[1], &l))
 		return;
-	l.limit = limit;
-	r = store_access_each(c->server->store, params[0].value, (uint32_t)limit + 1, list_one, &l);
-	if (r < 0 && l.page.error == 0)
-		answer_store_error(c, r, "API token");
-	else
-		page_answer(c, &l.page, NULL, "api_tokens", l.more ? l.last : "");
-	page_endp(&l.page);
+	r = store_access_each(c->server->store, params[0].value, listing_rows(&l), list_one, &l);
+	listing_answer(c, &l, r, "api_tokens", "API token");
 }
 
 void api_access_revoke(struct api_call *c)

@@ -7,8 +7,11 @@
 #include "../changes.h"
 #include "access.h"
 #include "answer.h"
+#include "page.h"
 #include "passwords.h"
+#include "read.h"
 #include "repeat.h"
+#include "value.h"
 
 static json_t *admin_object(const struct admin_record *a)
 {
@@ -41,47 +44,21 @@ bool read_password(
 
 /* ---- list */
 
-struct listing {
-	struct page page;
-	size_t limit;
-	char last[ACCESS_NAME_SIZE];
-	bool more;
-};
-
-/* One more than the limit is asked for, to know whether there is more. */
 static int list_one(void *userdata, const struct admin_record *a)
 {
-	struct listing *l = userdata;
-	int r;
-
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	r = page_add(&l->page, admin_object(a));
-	memcpy(l->last, a->name, sizeof(l->last));
-	if (r > 0)
-		l->limit = l->page.count;
-	return r < 0 ? r : 0;
+	return listing_add(userdata, admin_object(a), "%s", a->name);
 }
 
 void api_admin_list(struct api_call *c)
 {
 	struct param params[] = { { .name = "after" }, { .name = "limit" } };
-	struct listing l = {};
-	uint64_t limit;
+	struct listing l;
 	int r;
 
-	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+	if (!read_query(c, params, COUNT(params)) || !listing_begin(c, &params[1], &l))
 		return;
-	l.limit = limit;
-	r = store_admin_each(c->server->store, params[0].value, (uint32_t)limit + 1, list_one, &l);
-	if (r < 0 && l.page.error == 0)
-		answer_store_error(c, r, "administrator");
-	else
-		page_answer(c, &l.page, NULL, "admins", l.more ? l.last : "");
-	page_endp(&l.page);
+	r = store_admin_each(c->server->store, params[0].value, listing_rows(&l), list_one, &l);
+	listing_answer(c, &l, r, "admins", "administrator");
 }
 
 /* ---- changes that take a password */

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+
+#include "answer.h"
 #include "audit_json.h"
 #include "filters.h"
+#include "page.h"
+#include "read.h"
 #include "recent.h"
+#include "value.h"
 
 #define WALK_ROWS 500 /* entries checked in one step: about a millisecond */
-
-struct listing {
-	struct page page;
-	uint64_t last;
-	size_t limit;
-	bool more;
-};
 
 json_t *audit_json(const struct audit_record *a)
 {
@@ -20,21 +19,9 @@ json_t *audit_json(const struct audit_record *a)
 		value_hex(a->hash, sizeof(a->hash)));
 }
 
-/* One more than the limit is asked for, to know whether there is more. */
 static int list_one(void *userdata, const struct audit_record *a)
 {
-	struct listing *l = userdata;
-	int r;
-
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	r = page_add(&l->page, audit_json(a));
-	l->last = a->seq;
-	if (r > 0)
-		l->limit = l->page.count;
-	return r < 0 ? r : 0;
+	return listing_add(userdata, audit_json(a), "%" PRIu64, a->seq);
 }
 
 /* "last": only so many entries before the end, if "after" doesn't say more. */
@@ -64,9 +51,8 @@ void api_audit_list(struct api_call *c)
 		.object = &params[4],
 		.act = &params[5],
 		.text = &params[6] };
-	struct listing l = {};
-	uint64_t after, limit;
-	char next[24] = "";
+	struct listing l;
+	uint64_t after;
 	bool newest;
 	int r;
 
@@ -78,18 +64,10 @@ void api_audit_list(struct api_call *c)
 		return;
 	}
 	if (!read_number(c, &params[0], 0, INT64_MAX, 0, &after) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
-		!start_of_last(c, &params[2], &after))
+		!listing_begin(c, &params[1], &l) || !start_of_last(c, &params[2], &after))
 		return;
-	l.limit = limit;
-	r = store_audit_each(c->server->store, after, (uint32_t)limit + 1, list_one, &l);
-	if (l.more)
-		snprintf(next, sizeof(next), "%llu", (unsigned long long)l.last);
-	if (r < 0 && l.page.error == 0)
-		answer_store_error(c, r, "entry");
-	else
-		page_answer(c, &l.page, NULL, "entries", next);
-	page_endp(&l.page);
+	r = store_audit_each(c->server->store, after, listing_rows(&l), list_one, &l);
+	listing_answer(c, &l, r, "entries", "entry");
 }
 
 static void verdict(struct api_call *c, const struct audit_verdict *v)

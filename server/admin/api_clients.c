@@ -10,6 +10,9 @@
 #include "clients_json.h"
 #include "lib/label.h"
 #include "lib/pin.h"
+#include "page.h"
+#include "read.h"
+#include "value.h"
 
 #define SCAN_MAX 2000 /* rows looked at for one page: a few milliseconds */
 
@@ -127,7 +130,7 @@ json_t *client_short_object(const struct server *s, const struct client_record *
 
 /* ---- lists */
 
-struct listing {
+struct listed {
 	struct api_call *call;
 	struct page page;
 	json_t *(*object)(const struct server *s, const struct client_record *client);
@@ -136,7 +139,7 @@ struct listing {
 
 static int list_one(void *userdata, const struct client_record *client)
 {
-	struct listing *l = userdata;
+	struct listed *l = userdata;
 
 	sodium_bin2hex(l->last, sizeof(l->last), client->id, sizeof(client->id));
 	return page_add(&l->page, l->object(l->call->server, client));
@@ -145,7 +148,7 @@ static int list_one(void *userdata, const struct client_record *client)
 void clients_answer(struct api_call *c, const struct client_filter *filter, json_t *extra,
 	json_t *(*object)(const struct server *s, const struct client_record *client))
 {
-	struct listing l = { .call = c, .object = object };
+	struct listed l = { .call = c, .object = object };
 	char next[CLIENT_ID_TEXT_SIZE];
 	int r = store_client_each(c->server->store, filter, list_one, &l, next);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -7,7 +8,10 @@
 #include "../configs.h"
 #include "answer.h"
 #include "lib/diff.h"
+#include "page.h"
+#include "read.h"
 #include "tag.h"
+#include "value.h"
 
 static json_t *revision_object(const struct config_record *r)
 {
@@ -253,76 +257,43 @@ void api_config_remove(struct api_call *c)
 
 /* ---- showing them */
 
-struct listing {
-	struct page page;
-	size_t limit;
-	char last[CONFIG_NAME_SIZE];
-	uint64_t last_revision;
-	bool more;
-};
-
-/* One more than the limit is asked for, to know whether there is more. */
 static int list_one(void *userdata, const struct config_record *r)
 {
-	struct listing *l = userdata;
-	int full;
-
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	full = page_add(&l->page, revision_object(r));
-	memcpy(l->last, r->name, sizeof(l->last));
-	l->last_revision = r->revision;
-	if (full > 0)
-		l->limit = l->page.count;
-	return full < 0 ? full : 0;
-}
-
-static void finish_list(
-	struct api_call *c, struct listing *l, int r, const char *name, const char *next)
-{
-	if (r < 0 && l->page.error == 0)
-		answer_store_error(c, r, "configuration");
-	else
-		page_answer(c, &l->page, NULL, name, l->more ? next : "");
-	page_endp(&l->page);
+	return listing_add(userdata, revision_object(r), "%s", r->name);
 }
 
 void api_config_list(struct api_call *c)
 {
 	struct param params[] = { { .name = "after" }, { .name = "limit" } };
-	struct listing l = {};
-	uint64_t limit;
+	struct listing l;
 	int r;
 
-	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+	if (!read_query(c, params, COUNT(params)) || !listing_begin(c, &params[1], &l))
 		return;
-	l.limit = limit;
-	r = store_config_each(c->server->store, params[0].value, (uint32_t)limit + 1, list_one, &l);
-	finish_list(c, &l, r, "configs", l.last);
+	r = store_config_each(c->server->store, params[0].value, listing_rows(&l), list_one, &l);
+	listing_answer(c, &l, r, "configs", "configuration");
+}
+
+static int list_revision(void *userdata, const struct config_record *r)
+{
+	return listing_add(userdata, revision_object(r), "%" PRIu64, r->revision);
 }
 
 void api_config_history(struct api_call *c)
 {
 	struct param params[] = { { .name = "after" }, { .name = "limit" } };
 	struct config_record newest;
-	struct listing l = {};
-	uint64_t limit, before;
-	char next[24];
+	struct listing l;
+	uint64_t before;
 	int r;
 
 	if (!read_query(c, params, COUNT(params)) ||
 		!read_number(c, &params[0], 1, INT64_MAX, 0, &before) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
-		!find(c, 0, &newest))
+		!listing_begin(c, &params[1], &l) || !find(c, 0, &newest))
 		return;
-	l.limit = limit;
 	r = store_config_history(
-		c->server->store, c->id, before, (uint32_t)limit + 1, list_one, &l);
-	snprintf(next, sizeof(next), "%llu", (unsigned long long)l.last_revision);
-	finish_list(c, &l, r, "revisions", next);
+		c->server->store, c->id, before, listing_rows(&l), list_revision, &l);
+	listing_answer(c, &l, r, "revisions", "configuration");
 }
 
 void api_config_show(struct api_call *c)

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "answer.h"
+#include "read.h"
 
 extern const char openapi[];
 extern const size_t openapi_len;

@@ -7,6 +7,7 @@
 #include "embed.h"
 #include "installer.h"
 #include "lib/token.h"
+#include "read.h"
 
 struct order {
 	uint8_t token[TOKEN_SIZE];

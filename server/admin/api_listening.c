@@ -8,6 +8,8 @@
 #include "../store/listening.h"
 #include "answer.h"
 #include "clients_json.h"
+#include "read.h"
+#include "value.h"
 
 /* An IPv6 address needs its brackets in front of the port. */
 static json_t *own_address(const struct listening_record *l)

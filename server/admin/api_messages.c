@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "../changes.h"
 #include "../store/messages.h"
+#include "answer.h"
 #include "carrier_call.h"
 #include "filters.h"
 #include "lib/text.h"
 #include "messages_json.h"
+#include "page.h"
+#include "read.h"
 #include "recent.h"
+#include "value.h"
 
 #define SCAN_ROWS   2000  /* looked at for one answer */
 #define WAIT_MAX    60    /* seconds */
@@ -27,11 +32,9 @@ struct asked {
 	struct watcher watcher; /* while it waits */
 };
 
-struct listing {
-	struct page page;
-	uint64_t last;
-	size_t limit;
-	bool more;
+struct messages {
+	struct listing listing;
+	uint64_t last; /* seq of those taken */
 };
 
 json_t *message_json(const struct message_record *m)
@@ -45,31 +48,26 @@ json_t *message_json(const struct message_record *m)
 
 static int list_one(void *userdata, const struct message_record *m)
 {
-	struct listing *l = userdata;
-	int r;
+	struct messages *taken = userdata;
+	int r = listing_add(&taken->listing, message_json(m), "%" PRIu64, m->seq);
 
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	r = page_add(&l->page, message_json(m));
-	l->last = m->seq;
-	if (r > 0)
-		l->limit = l->page.count;
-	return r < 0 ? r : 0;
+	if (r == 0)
+		taken->last = m->seq;
+	return r;
 }
 
 /* After an answer with no "next" there may be more later: what is asked for then is after "last".
  */
-static void answer_page(struct api_call *c, struct listing *l, uint64_t next, uint64_t head)
+static void answer_page(struct api_call *c, struct messages *m, uint64_t next, uint64_t head)
 {
-	uint64_t last = l->more ? l->last : next > 0 ? next : l->last > head ? l->last : head;
+	bool more = m->listing.more;
+	uint64_t last = more ? m->last : next > 0 ? next : m->last > head ? m->last : head;
 	json_t *extra = json_pack("{s:I}", "last", (json_int_t)last);
 	char text[24] = "";
 
-	if (l->more || next > 0)
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)last);
-	page_answer(c, &l->page, extra, "messages", text);
+	if (more || next > 0)
+		snprintf(text, sizeof(text), "%" PRIu64, last);
+	page_answer(c, &m->listing.page, extra, "messages", text);
 }
 
 static uint64_t usec_now(void)
@@ -90,23 +88,23 @@ static uint64_t usec_left(const struct asked *a)
 /* false: nothing to tell yet, and there is time left. */
 static bool try_answer(struct api_call *c, struct asked *a)
 {
-	struct listing l = { .limit = a->limit };
+	struct messages m = { .listing.limit = a->limit };
 	uint64_t next = 0, head = 0;
 	bool settled = !turn_is_open(c->server->turn), done = true;
 	int r = store_message_head(c->server->store, &head);
 
 	if (r == 0)
-		r = store_message_each(c->server->store, &a->filter, list_one, &l, &next);
-	if (r < 0 && l.page.error == 0)
+		r = store_message_each(c->server->store, &a->filter, list_one, &m, &next);
+	if (r < 0 && m.listing.page.error == 0)
 		answer_store_error(c, r, "message");
-	else if (l.page.count == 0 && next == 0 && usec_left(a) > 0)
+	else if (m.listing.page.count == 0 && next == 0 && usec_left(a) > 0)
 		done = false;
 	else
-		answer_page(c, &l, next, head);
+		answer_page(c, &m, next, head);
 	/* Of the others the next look need not know: unless their turn may still be undone. */
 	if (!done && settled && head > a->filter.after)
 		a->filter.after = head;
-	page_endp(&l.page);
+	page_endp(&m.listing.page);
 	return done;
 }
 

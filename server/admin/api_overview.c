@@ -7,6 +7,8 @@
 #include "../store/recent.h"
 #include "../store/search.h"
 #include "answer.h"
+#include "read.h"
+#include "value.h"
 
 #define SHOWN     5      /* of each list */
 #define SOON      86400u /* seconds before a token's end */

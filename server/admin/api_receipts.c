@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
 
 #include "../store/configs.h"
 #include "answer.h"
 #include "lib/text.h"
+#include "page.h"
+#include "read.h"
+#include "value.h"
 
 /* All that the signature covers, and what it says in words: so much of it as the message tells. */
 static json_t *receipt_object(const struct receipt *r)
@@ -28,28 +32,9 @@ static json_t *receipt_object(const struct receipt *r)
 		value_hex(r->binding, sizeof(r->binding)), "signature", signature);
 }
 
-struct listing {
-	struct page page;
-	size_t limit;
-	uint64_t last;
-	bool more;
-};
-
-/* One more than the limit is asked for, to know whether there is more. */
 static int list_one(void *userdata, const struct receipt *receipt)
 {
-	struct listing *l = userdata;
-	int r;
-
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	r = page_add(&l->page, receipt_object(receipt));
-	l->last = receipt->id;
-	if (r > 0)
-		l->limit = l->page.count;
-	return r < 0 ? r : 0;
+	return listing_add(userdata, receipt_object(receipt), "%" PRIu64, receipt->id);
 }
 
 /* A client's id, which may be shortened; of one that is not known any more it must be whole. */
@@ -78,26 +63,18 @@ void api_receipt_list(struct api_call *c)
 	struct param params[] = { { .name = "after" }, { .name = "limit" }, { .name = "client" },
 		{ .name = "name" } };
 	uint8_t client[CLIENT_ID_SIZE];
-	struct listing l = {};
-	uint64_t after, limit;
-	char next[24] = "";
+	struct listing l;
+	uint64_t after;
 	int r;
 
 	if (!read_query(c, params, COUNT(params)) ||
 		!read_number(c, &params[0], 0, INT64_MAX, 0, &after) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+		!listing_begin(c, &params[1], &l) ||
 		(params[2].given && !read_client(c, &params[2], client)))
 		return;
-	l.limit = limit;
 	r = store_receipt_each(c->server->store, params[2].given ? client : NULL, params[3].value,
-		after, (uint32_t)limit + 1, list_one, &l);
-	if (l.more)
-		snprintf(next, sizeof(next), "%llu", (unsigned long long)l.last);
-	if (r < 0 && l.page.error == 0)
-		answer_store_error(c, r, "receipt");
-	else
-		page_answer(c, &l.page, NULL, "receipts", next);
-	page_endp(&l.page);
+		after, listing_rows(&l), list_one, &l);
+	listing_answer(c, &l, r, "receipts", "receipt");
 }
 
 void api_receipt_show(struct api_call *c)

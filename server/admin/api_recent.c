@@ -6,9 +6,12 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "answer.h"
 #include "audit_json.h"
 #include "filters.h"
 #include "messages_json.h"
+#include "page.h"
+#include "read.h"
 #include "recent.h"
 
 /* ---- a listing in steps: one of the looks goes on until the page is full */

@@ -9,8 +9,12 @@
 
 #include "../channels.h"
 #include "../configs.h"
+#include "answer.h"
 #include "clients_json.h"
 #include "filters.h"
+#include "page.h"
+#include "read.h"
+#include "value.h"
 
 #define LOAD_ROWS 4000 /* in one step */
 

@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "../presence.h"
+#include "answer.h"
 #include "clients_json.h"
 #include "filters.h"
 #include "lib/text.h"
+#include "page.h"
+#include "read.h"
 
 /* ---- what is asked for */
 

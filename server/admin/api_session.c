@@ -10,7 +10,10 @@
 #include "../log.h"
 #include "access.h"
 #include "answer.h"
+#include "page.h"
 #include "passwords.h"
+#include "read.h"
+#include "value.h"
 
 static uint64_t now_ms(void)
 {
@@ -336,12 +339,9 @@ void api_session_password(struct api_call *c)
 
 /* ---- sessions */
 
-struct listing {
+struct sessions {
+	struct listing listing;
 	const struct api_call *call;
-	struct page page;
-	size_t limit;
-	char last[SESSION_ID_SIZE];
-	bool more;
 };
 
 static json_t *listed_object(const struct api_call *c, const struct session_record *r)
@@ -352,21 +352,11 @@ static json_t *listed_object(const struct api_call *c, const struct session_reco
 		value_time(r->expires), "own", strcmp(r->id, c->who.id) == 0);
 }
 
-/* One more than the limit is asked for, to know whether there is more. */
 static int list_one(void *userdata, const struct session_record *r)
 {
-	struct listing *l = userdata;
-	int full;
+	struct sessions *s = userdata;
 
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	full = page_add(&l->page, listed_object(l->call, r));
-	memcpy(l->last, r->id, sizeof(l->last));
-	if (full > 0)
-		l->limit = l->page.count;
-	return full < 0 ? full : 0;
+	return listing_add(&s->listing, listed_object(s->call, r), "%s", r->id);
 }
 
 /* Whose sessions who asks may see and end; NULL: everybody's. */
@@ -379,21 +369,14 @@ void api_session_list(struct api_call *c)
 {
 	struct param params[] = { { .name = "after" }, { .name = "limit" } };
 	struct session_limits limits = access_limits(c->server);
-	struct listing l = { .call = c };
-	uint64_t limit;
+	struct sessions s = { .call = c };
 	int r;
 
-	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[1], 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+	if (!read_query(c, params, COUNT(params)) || !listing_begin(c, &params[1], &s.listing))
 		return;
-	l.limit = limit;
-	r = store_session_each(c->server->store, whose(c), params[0].value, (uint32_t)limit + 1,
-		&limits, list_one, &l);
-	if (r < 0 && l.page.error == 0)
-		answer_store_error(c, r, "session");
-	else
-		page_answer(c, &l.page, NULL, "sessions", l.more ? l.last : "");
-	page_endp(&l.page);
+	r = store_session_each(c->server->store, whose(c), params[0].value,
+		listing_rows(&s.listing), &limits, list_one, &s);
+	listing_answer(c, &s.listing, r, "sessions", "session");
 }
 
 void api_session_end(struct api_call *c)

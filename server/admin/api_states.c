@@ -13,7 +13,9 @@
 #include "../store/resets.h"
 #include "answer.h"
 #include "clients_json.h"
+#include "read.h"
 #include "tag.h"
+#include "value.h"
 
 static void log_change(const struct api_call *c, const struct client_record *client)
 {

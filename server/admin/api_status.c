@@ -7,6 +7,8 @@
 #include "../server.h"
 #include "answer.h"
 #include "lib/pin.h"
+#include "read.h"
+#include "value.h"
 
 static json_t *addresses(const struct server *s)
 {

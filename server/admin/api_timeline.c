@@ -7,6 +7,9 @@
 #include "../store/recent.h"
 #include "answer.h"
 #include "lib/text.h"
+#include "page.h"
+#include "read.h"
+#include "value.h"
 
 #define TIMELINE_MAX 200
 

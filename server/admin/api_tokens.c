@@ -6,7 +6,11 @@
 #include "../changes.h"
 #include "answer.h"
 #include "clients_json.h"
+#include "expires.h"
 #include "lib/token.h"
+#include "page.h"
+#include "read.h"
+#include "value.h"
 
 #define LIFE_DEFAULT "24h"
 
@@ -93,28 +97,9 @@ void api_token_create(struct api_call *c)
 
 /* ---- the others */
 
-struct listing {
-	struct page page;
-	size_t limit;
-	char last[TOKEN_ID_SIZE];
-	bool more;
-};
-
-/* One more than the limit is asked for, to know whether there is more. */
 static int list_one(void *userdata, const struct token_record *t)
 {
-	struct listing *l = userdata;
-	int r;
-
-	if (l->page.count == l->limit) {
-		l->more = true;
-		return 1;
-	}
-	r = page_add(&l->page, token_object(t));
-	memcpy(l->last, t->id, sizeof(l->last));
-	if (r > 0)
-		l->limit = l->page.count;
-	return r < 0 ? r : 0;
+	return listing_add(userdata, token_object(t), "%s", t->id);
 }
 
 /* What is asked for by name: one of two words, or nothing. */
@@ -134,13 +119,12 @@ void api_token_list(struct api_call *c)
 		[LIMIT] = { .name = "limit" },
 		[ORDER] = { .name = "order" },
 		[STATE] = { .name = "state" } };
-	struct listing l = {};
+	struct store *s = c->server->store;
 	bool newest, live;
-	uint64_t limit;
+	struct listing l;
 	int r;
 
-	if (!read_query(c, params, COUNT(params)) ||
-		!read_number(c, &params[LIMIT], 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+	if (!read_query(c, params, COUNT(params)) || !listing_begin(c, &params[LIMIT], &l) ||
 		!read_word(c, &params[ORDER], "newest", &newest) ||
 		!read_word(c, &params[STATE], "live", &live))
 		return;
@@ -148,18 +132,10 @@ void api_token_list(struct api_call *c)
 		answer_refuse(c, 400, "bad-parameter", "'state' is only for order=newest");
 		return;
 	}
-	l.limit = limit;
-	if (newest)
-		r = store_token_newest(c->server->store, params[AFTER].value, live,
-			(uint32_t)limit + 1, list_one, &l);
-	else
-		r = store_token_each(
-			c->server->store, params[AFTER].value, (uint32_t)limit + 1, list_one, &l);
-	if (r < 0 && l.page.error == 0)
-		answer_store_error(c, r, "token");
-	else
-		page_answer(c, &l.page, NULL, "tokens", l.more ? l.last : "");
-	page_endp(&l.page);
+	r = newest ? store_token_newest(
+			     s, params[AFTER].value, live, listing_rows(&l), list_one, &l)
+		   : store_token_each(s, params[AFTER].value, listing_rows(&l), list_one, &l);
+	listing_answer(c, &l, r, "tokens", "token");
 }
 
 void api_token_show(struct api_call *c)

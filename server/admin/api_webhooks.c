@@ -7,6 +7,9 @@
 #include "../changes.h"
 #include "../webhooks.h"
 #include "answer.h"
+#include "page.h"
+#include "read.h"
+#include "value.h"
 
 #define TEST_PAUSE 50000 /* microseconds between looks */
 

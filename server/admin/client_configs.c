@@ -4,6 +4,7 @@
 
 #include "../configs.h"
 #include "clients_json.h"
+#include "value.h"
 
 struct collect {
 	const struct server *server;

@@ -4,7 +4,7 @@
 #define MUSTER_CLIENTS_JSON_H
 
 #include "../store/search.h"
-#include "answer.h"
+#include "read.h"
 
 /* What lists have; everything known; the few things that a token's own list shows. NULL: no memory,
  * or the store has failed. */

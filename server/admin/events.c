@@ -11,6 +11,7 @@
 #include "carrier_stream.h"
 #include "lib/secret.h"
 #include "lib/text.h"
+#include "read.h"
 
 #define EPOCH_SIZE 17 /* 16 hex digits */
 

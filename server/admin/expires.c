@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The field "expires": when a token of either kind does. */
+#include "expires.h"
+
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
 #include "answer.h"
 #include "lib/text.h"
+#include "read.h"
 
 #define LIFE_MAX (100ull * 365 * 86400)
 

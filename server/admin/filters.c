@@ -4,6 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "answer.h"
+#include "read.h"
+
 bool read_words(struct api_call *c, const struct param *p, char ret[static WORDS_SIZE])
 {
 	struct words words;

@@ -4,7 +4,7 @@
 #define MUSTER_FILTERS_H
 
 #include "../store/words.h"
-#include "answer.h"
+#include "read.h"
 
 /* A listing that looks for something passes by so many rows in one step, and takes so many steps
  * before it answers with what it has and a place to go on from. */

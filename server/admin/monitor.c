@@ -8,6 +8,7 @@
 #include "../log.h"
 #include "answer.h"
 #include "carrier.h"
+#include "read.h"
 
 #define BACKLOG         128
 #define CONNECTIONS_MAX 64

@@ -3,8 +3,8 @@
 #ifndef MUSTER_PASSWORDS_H
 #define MUSTER_PASSWORDS_H
 
-#include "answer.h"
 #include "hasher.h"
+#include "read.h"
 
 /* The field's password in its normal form; there must be one, of at least min characters. What is
  * wrong with it is told without it. */

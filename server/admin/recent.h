@@ -3,7 +3,7 @@
 #ifndef MUSTER_ADMIN_RECENT_H
 #define MUSTER_ADMIN_RECENT_H
 
-#include "answer.h"
+#include "read.h"
 
 /* The parameters as they were given. */
 struct audit_asked {
