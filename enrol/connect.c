@@ -5,6 +5,7 @@
 
 #include "enrol/enrol.h"
 #include "enrol/paths.h"
+#include "enrol/servers.h"
 #include "lib/backoff.h"
 #include "lib/secret.h"
 
@@ -33,7 +34,7 @@ int step_connect(struct enrol *e)
 
 	if (r < 0)
 		return enrol_failed(e, EXIT_INTERNAL, r, "cannot make keys", NULL);
-	r = contact_open(&e->contact, &e->uplink, e->identity, e->options.server_key, NULL);
+	r = servers_open(e, NULL);
 	if (r < 0)
 		return enrol_explain(e, &e->contact.error);
 	report_done(&e->report, "%s, pinned key", e->options.server);
@@ -95,7 +96,7 @@ static int ask_with_new_keys(struct enrol *e, struct token_answer *ret)
 	r = keys_renew(e);
 	if (r < 0)
 		return r;
-	r = contact_open(&e->contact, &e->uplink, e->identity, e->options.server_key, NULL);
+	r = servers_open(e, NULL);
 	return r < 0 ? r : ask_token(e, ret);
 }
 
@@ -174,8 +175,7 @@ static int ask_until_answered(struct enrol *e)
 	for (;;) {
 		r = 0;
 		if (!contact_is_open(&e->contact))
-			r = contact_open(
-				&e->contact, &e->uplink, e->identity, e->options.server_key, NULL);
+			r = servers_open(e, NULL);
 		if (r == 0)
 			r = ask_surely(e);
 		if (r == 0 || !contact_may_retry(&e->contact.error))
@@ -200,7 +200,7 @@ static int ask_again(struct enrol *e)
 	int r = 0;
 
 	if (!contact_is_open(&e->contact))
-		r = contact_open(&e->contact, &e->uplink, e->identity, e->options.server_key, NULL);
+		r = servers_open(e, NULL);
 	return r < 0 ? r : ask_surely(e);
 }
 
@@ -233,12 +233,13 @@ static int await_approval(struct enrol *e)
 
 static int note_asking(struct enrol *e)
 {
-	char value[512];
+	char servers[ADDRESSES_TEXT_SIZE], value[sizeof servers + IDENTITY_TEXT_SIZE];
 	int r = keys_save(e);
 
 	if (r < 0)
 		return r;
-	snprintf(value, sizeof value, "%s %s", e->options.server, e->options.server_key_text);
+	addresses_join(&e->options.servers, servers);
+	snprintf(value, sizeof value, "%s %s", servers, e->options.server_key_text);
 	return journal_note_now(&e->journal, "enrol", JOURNAL_SENT, value);
 }
 
@@ -296,7 +297,7 @@ static int learn_id(struct enrol *e)
 		return 0;
 	if (!e->token)
 		return -ENOKEY;
-	r = contact_open(&e->contact, &e->uplink, e->identity, e->options.server_key, NULL);
+	r = servers_open(e, NULL);
 	if (r == 0)
 		r = ask_enrol(e, UNDO_SECONDS);
 	e->enrolled = r == 0;
@@ -315,8 +316,7 @@ static int leave(struct enrol *e)
 	if (!e->enrolled)
 		return -EIO;
 	e->uplink.tls = &e->tls;
-	r = contact_open(
-		&e->contact, &e->uplink, e->identity, e->options.server_key, e->answer.client_id);
+	r = servers_open(e, e->answer.client_id);
 	return r < 0 ? r : contact_leave(&e->contact, UNDO_SECONDS);
 }
 

@@ -11,6 +11,7 @@
 #include "enrol/paths.h"
 #include "enrol/place.h"
 #include "enrol/program.h"
+#include "enrol/servers.h"
 #include "lib/secret.h"
 
 #define AGENT_PATH    "linux/" MUSTER_ARCH "/muster-agent"
@@ -36,7 +37,7 @@ static int download_text(
 
 	if (fd < 0 || !text)
 		return enrol_failed(e, EXIT_INTERNAL, -ENOMEM, "cannot download", path);
-	r = uplink_download(&e->uplink, path, fd, limit, NULL, NULL, &error);
+	r = servers_download(e, path, fd, limit, NULL, NULL, &error);
 	if (r < 0)
 		return explain_uplink(e, r, &error);
 	len = pread(fd, text, limit, 0);
@@ -147,8 +148,8 @@ static void show_progress(void *report, uint64_t done, uint64_t total)
 static int download_agent(struct enrol *e, int fd)
 {
 	struct uplink_error error = {};
-	int r = uplink_download(&e->uplink, "/clients/" AGENT_PATH, fd, e->agent->size,
-		show_progress, &e->report, &error);
+	int r = servers_download(
+		e, "/clients/" AGENT_PATH, fd, e->agent->size, show_progress, &e->report, &error);
 
 	if (r < 0 && error.failure == UPLINK_LOCAL)
 		return report_failed(&e->report, EXIT_INSTALL, "%s", error.text);

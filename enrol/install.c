@@ -43,9 +43,10 @@ static int print_conf(const struct enrol *e, const char *id, struct buffer *out)
 		e->options.proxy ? e->options.proxy : proxy_from_environment(e->options.server);
 	int r = buffer_printf(out,
 		"# Written by muster-enrol; muster-agent.conf(5) tells what it means.\n"
-		"[agent]\nServer=%s\n",
-		e->options.server);
+		"[agent]\n");
 
+	for (size_t i = 0; i < e->options.servers.count && r == 0; i++)
+		r = buffer_printf(out, "Server=%s\n", e->options.servers.at[i]);
 	if (r == 0)
 		r = print_pins(&e->answer, out);
 	if (r == 0)

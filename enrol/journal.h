@@ -24,7 +24,7 @@ enum journal_kind {
 	JOURNAL_FOLDER_KEPT, /* a folder that was there and may go by others' doing; made again */
 	JOURNAL_UNIT,        /* a unit, enabled and started; disabled and stopped */
 	JOURNAL_RELOAD,      /* systemd reads its units again */
-	JOURNAL_SENT,        /* ENROL is said: "SERVER SERVER-KEY" */
+	JOURNAL_SENT,        /* ENROL is said: "SERVER… SERVER-KEY" */
 	JOURNAL_CLIENT,      /* ENROLLED has come: the client's id */
 	JOURNAL_READY,       /* all is installed, only the start is left: the labels */
 };

@@ -8,7 +8,8 @@
 
 /* What the agent's configuration says. */
 struct machine_conf {
-	char server[264];
+	char server[ADDRESSES_ONE_SIZE]; /* the first, as it stands there */
+	struct addresses servers;        /* none: they are not in order */
 	char pins[PINS_TEXT_SIZE];
 	char server_key[IDENTITY_TEXT_SIZE];
 	char client[CLIENT_ID_TEXT_SIZE];

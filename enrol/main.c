@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "enrol/enrol.h"
+#include "enrol/servers.h"
 #include "lib/secret.h"
 
 #ifndef MUSTER_VERSION
@@ -78,11 +78,11 @@ static int prepare(struct enrol *e)
 		r = uplink_global_init();
 	if (r < 0)
 		return enrol_failed(e, EXIT_INTERNAL, r, "cannot start", NULL);
-	e->uplink = (struct uplink_options){ .server = e->options.server,
-		.pins = e->options.pins_text,
+	e->uplink = (struct uplink_options){ .pins = e->options.pins_text,
 		.proxy = e->options.proxy,
 		.connect_timeout = 20,
 		.cancel = &enrol_cancel };
+	servers_use(e, &e->options.servers);
 	return 0;
 }
 

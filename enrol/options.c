@@ -116,11 +116,6 @@ static int take_port(struct options *o, const char *value, const struct complain
 static int take_keyed(struct options *o, int which, const char *value, const struct complaint *c)
 {
 	switch (which) {
-	case OPTION_SERVER:
-		o->server = value;
-		if (uplink_check_server(value) < 0)
-			return complain(c, "--server: '%s' is not HOST:PORT", value);
-		return 0;
 	case OPTION_SERVER_KEY:
 		o->server_key_text = value;
 		if (identity_public_from_text(value, o->server_key) < 0)
@@ -147,9 +142,26 @@ static int take_keyed(struct options *o, int which, const char *value, const str
 	}
 }
 
+/* One, or several with blanks between. */
+static int add_servers(struct options *o, const char *value, const struct complaint *c)
+{
+	int r = addresses_add(&o->servers, value);
+
+	if (r == -EEXIST)
+		return complain(c, "--server: '%s' names the same a second time", value);
+	if (r == -E2BIG)
+		return complain(c, "--server: more than %d addresses", ADDRESSES_MAX);
+	if (r < 0)
+		return complain(c, "--server: '%s' is not HOST:PORT", value);
+	o->server = o->servers.at[0];
+	return 0;
+}
+
 static int take(struct options *o, int which, const char *value, const struct complaint *c)
 {
 	switch (which) {
+	case OPTION_SERVER:
+		return add_servers(o, value, c);
 	case OPTION_PIN:
 		return add_pins(o, value, c);
 	case OPTION_LISTEN:
@@ -191,8 +203,8 @@ static int check_enrol(const struct options *o, const struct complaint *c)
 		return complain(c, "--server-key is missing");
 	if (!o->release_key_text)
 		return complain(c, "--release-key is missing");
-	if (!o->proxy) {
-		const char *proxy = proxy_from_environment(o->server);
+	for (size_t i = 0; !o->proxy && i < o->servers.count; i++) {
+		const char *proxy = proxy_from_environment(o->servers.at[i]);
 
 		if (proxy && !proxy_is_valid(proxy))
 			return complain(c, "https_proxy: '%s' is not the URL of a proxy", proxy);
@@ -244,7 +256,7 @@ int options_parse(struct options *o, int argc, char **argv, char *ret_error, siz
 			return complain(&c, "%s needs a value", argv[at]);
 		if (which == '?' || is_abbreviated(argv[at], table[index].name))
 			return complain(&c, "unknown option '%s'", argv[at]);
-		if (seen[which] && which != OPTION_PIN)
+		if (seen[which] && which != OPTION_PIN && which != OPTION_SERVER)
 			return complain(&c, "--%s is given twice", table[index].name);
 		seen[which] = true;
 		int r = take(o, which, optarg, &c);
@@ -259,7 +271,7 @@ int options_parse(struct options *o, int argc, char **argv, char *ret_error, siz
 
 void options_help(FILE *out)
 {
-	fputs("Usage: muster-enrol --server HOST:PORT --pin PIN --server-key KEY --release-key "
+	fputs("Usage: muster-enrol --server HOST:PORT... --pin PIN --server-key KEY --release-key "
 	      "KEY\n"
 	      "                    [--min-serial N] [--proxy URL] [--token-file FILE]\n"
 	      "                    [--listen[=PORT]] [--dry-run] [--json] [--quiet]\n"

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "lib/addresses.h"
 #include "lib/identity.h"
 #include "lib/minisign.h"
 #include "lib/pin.h"
@@ -17,8 +18,9 @@ enum mode { MODE_ENROL, MODE_STATUS, MODE_UNINSTALL, MODE_REKEY, MODE_VERSION, M
 /* The texts are argv's own. */
 struct options {
 	enum mode mode;
-	const char *server;
-	const char *proxy; /* NULL: as the environment says */
+	struct addresses servers;
+	const char *server; /* the one of them in use, at first the first */
+	const char *proxy;  /* NULL: as the environment says */
 	const char *token_file;
 	const char *server_key_text, *release_key_text;
 	uint8_t server_key[PUBLIC_KEY_SIZE];

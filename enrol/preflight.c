@@ -16,6 +16,17 @@
 #define PROGRAM_SPACE (16u << 20) /* bytes; about what both programs need */
 #define STATE_SPACE   (256u << 10)
 
+/* A file that was changed by hand may be wrong here and still be an enrolled machine's. */
+static void read_servers(const char *text, struct machine_conf *ret)
+{
+	char servers[ADDRESSES_TEXT_SIZE];
+
+	fields_joined(text, "Server", ' ', servers, sizeof servers);
+	snprintf(ret->server, sizeof ret->server, "%.*s", (int)strcspn(servers, " \t"), servers);
+	if (addresses_add(&ret->servers, servers) < 0)
+		ret->servers.count = 0;
+}
+
 int machine_conf_read(struct machine_conf *ret)
 {
 	char text[CONF_MAX];
@@ -25,7 +36,7 @@ int machine_conf_read(struct machine_conf *ret)
 	*ret = (struct machine_conf){};
 	if (len < 0)
 		return len == -ENOENT ? -ENOENT : -EBADMSG;
-	fields_text(text, "Server", ret->server, sizeof ret->server);
+	read_servers(text, ret);
 	fields_joined(text, "Pins", ';', ret->pins, sizeof ret->pins);
 	fields_text(text, "ServerKey", ret->server_key, sizeof ret->server_key);
 	fields_text(text, "Client", ret->client, sizeof ret->client);
@@ -195,13 +206,17 @@ static bool is_same_key(const struct enrol *e)
 	       strcmp(key + 1, e->options.server_key_text) == 0;
 }
 
-/* By this name too, which is what the agent was given. */
+/* By these addresses too, which is what the agent was given. */
 static bool is_same_server(const struct enrol *e)
 {
 	const char *sent = journal_find(&e->journal, JOURNAL_SENT);
-	size_t len = strlen(e->options.server);
+	char text[ADDRESSES_TEXT_SIZE];
+	struct addresses servers = {};
 
-	return is_same_key(e) && strncmp(sent, e->options.server, len) == 0 && sent[len] == ' ';
+	if (!is_same_key(e))
+		return false;
+	snprintf(text, sizeof text, "%.*s", (int)(strrchr(sent, ' ') - sent), sent);
+	return addresses_add(&servers, text) == 0 && addresses_equal(&servers, &e->options.servers);
 }
 
 bool machine_parse_id(const char *text, uint8_t ret[static CLIENT_ID_SIZE])

@@ -13,6 +13,7 @@
 #include "enrol/machine.h"
 #include "enrol/paths.h"
 #include "enrol/place.h"
+#include "enrol/servers.h"
 #include "enrol/unit.h"
 #include "lib/buffer.h"
 #include "lib/file.h"
@@ -45,14 +46,11 @@ static int take_conf(struct enrol *e, const struct machine_conf *c)
 	struct options *o = &e->options;
 	int r = identity_public_from_text(c->server_key, o->server_key);
 
-	o->server = c->server;
 	o->server_key_text = c->server_key;
 	o->proxy = c->has_proxy ? c->proxy : NULL;
 	if (r == 0)
-		r = uplink_check_server(c->server);
-	if (r == 0)
-		r = take_pins(o, c->pins);
-	e->uplink.server = o->server;
+		r = c->servers.count > 0 ? take_pins(o, c->pins) : -EBADMSG;
+	servers_use(e, &c->servers);
 	e->uplink.pins = o->pins_text;
 	e->uplink.proxy = o->proxy;
 	return r;
@@ -242,7 +240,8 @@ int step_rekey_start(struct enrol *e)
 		return report_failed(&e->report, EXIT_INSTALL,
 			"systemd can't restart " UNIT_NAME ": %s", *said ? said : strerror(-r));
 	client_text(e->answer.client_id, id);
-	r = agent_status_wait(id, HELLO_SECONDS, &enrol_cancel, &status);
+	r = agent_status_wait(
+		id, HELLO_SECONDS * (unsigned)e->options.servers.count, &enrol_cancel, &status);
 	if (r == -ECANCELED)
 		return enrol_ended(e);
 	if (r < 0)

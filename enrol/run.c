@@ -58,6 +58,9 @@ int enrol_explain(struct enrol *e, const struct contact_error *error)
 	if (enrol_signal)
 		return enrol_ended(e);
 	code = contact_explain(error, e->options.server, (int)enrol_signal, text, sizeof text);
+	if (*e->tried)
+		return report_failed(
+			&e->report, e->tried_wrong_key ? EXIT_PIN : code, "%s", e->tried);
 	return report_failed(&e->report, code, "%s", text);
 }
 

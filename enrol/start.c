@@ -83,7 +83,9 @@ int step_start(struct enrol *e)
 			"systemd can't start " UNIT_NAME " or what it needs: %s",
 			*said ? said : strerror(-r));
 	client_text(e->answer.client_id, id);
-	r = agent_status_wait(id, HELLO_SECONDS, &enrol_cancel, &status);
+	/* It may begin with an address that is dead. */
+	r = agent_status_wait(
+		id, HELLO_SECONDS * (unsigned)e->options.servers.count, &enrol_cancel, &status);
 	if (r < 0)
 		return report_no_hello(e, r, &status);
 	if (listens())

@@ -29,13 +29,33 @@ static void describe_agent(const struct agent_status *s, char *ret, size_t size)
 		*s->detail ? ": " : "", s->detail);
 }
 
+/* The one in use, or tried last, if the agent tells of one that it has. */
+static const char *server_of(const struct machine_conf *c, const struct agent_status *s)
+{
+	return *s->state && addresses_has(&c->servers, s->server) ? s->server : c->server;
+}
+
+static void show_others(const struct machine_conf *c, const struct agent_status *s)
+{
+	struct addresses others = {};
+	char text[ADDRESSES_TEXT_SIZE];
+
+	for (size_t i = 0; i < c->servers.count; i++)
+		if (strcasecmp(c->servers.at[i], server_of(c, s)) != 0)
+			memcpy(others.at[others.count++], c->servers.at[i], ADDRESSES_ONE_SIZE);
+	addresses_join(&others, text);
+	if (*text)
+		line("others", text);
+}
+
 static void show(const struct machine_conf *c, const struct agent_status *s)
 {
 	char agent[512];
 
 	describe_agent(s, agent, sizeof agent);
 	line("client", c->client);
-	line("server", c->server);
+	line("server", server_of(c, s));
+	show_others(c, s);
 	line("agent", agent);
 }
 
@@ -43,6 +63,16 @@ static void json_field(const char *name, const char *value)
 {
 	printf(",\"%s\":", name);
 	report_json_string(stdout, value);
+}
+
+static void json_servers(const struct machine_conf *c)
+{
+	fputs(",\"servers\":[", stdout);
+	for (size_t i = 0; i < c->servers.count; i++) {
+		fputs(i ? "," : "", stdout);
+		report_json_string(stdout, c->servers.at[i]);
+	}
+	putchar(']');
 }
 
 static void json_time(const char *name, uint64_t when)
@@ -62,7 +92,8 @@ static void show_json(const struct machine_conf *c, const struct agent_status *s
 {
 	fputs("{\"result\":\"status\",\"enrolled\":true", stdout);
 	json_field("client", c->client);
-	json_field("server", c->server);
+	json_field("server", server_of(c, s));
+	json_servers(c);
 	json_field("state", *s->state ? s->state : "stopped");
 	json_time("since", s->since);
 	json_time("hello", s->hello);

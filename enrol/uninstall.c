@@ -6,6 +6,7 @@
 #include "enrol/machine.h"
 #include "enrol/paths.h"
 #include "enrol/place.h"
+#include "enrol/servers.h"
 #include "enrol/unit.h"
 
 #define LEAVE_SECONDS 5
@@ -17,7 +18,7 @@ static int parse_conf(struct enrol *e, const struct machine_conf *c, uint8_t id[
 	for (size_t i = 0; i < CLIENT_ID_SIZE; i++)
 		if (sscanf(c->client + 2 * i, "%2hhx", &id[i]) != 1)
 			return -EBADMSG;
-	if (uplink_check_server(c->server) < 0 || !*c->pins)
+	if (c->servers.count == 0 || !*c->pins)
 		return -EBADMSG;
 	return identity_public_from_text(c->server_key, e->options.server_key);
 }
@@ -41,21 +42,21 @@ static int load_keys(struct enrol *e)
 static int leave(struct enrol *e, const struct machine_conf *c)
 {
 	uint8_t id[CLIENT_ID_SIZE];
-	struct uplink_options o = { .server = c->server,
-		.pins = c->pins,
+	int r = parse_conf(e, c, id);
+
+	e->uplink = (struct uplink_options){ .pins = c->pins,
 		.proxy = c->has_proxy ? c->proxy : NULL,
 		.tls = &e->tls,
 		.connect_timeout = LEAVE_SECONDS,
 		.cancel = &enrol_cancel };
-	int r = parse_conf(e, c, id);
-
+	servers_use(e, &c->servers);
 	if (r == 0)
 		r = load_keys(e);
 	if (r < 0) {
 		e->contact.error = (struct contact_error){ .r = r };
 		return r;
 	}
-	r = contact_open(&e->contact, &o, e->identity, e->options.server_key, id);
+	r = servers_open(e, id);
 	if (r == 0)
 		r = contact_leave(&e->contact, LEAVE_SECONDS);
 	contact_close(&e->contact);
@@ -70,15 +71,16 @@ static void tell_server(struct enrol *e, const struct machine_conf *c)
 	report_begin(&e->report, "leave");
 	r = leave(e, c);
 	if (r == 0 || contact_is_unknown(&e->contact.error)) {
-		report_done(&e->report, "%s lists this machine as left", c->server);
+		report_done(&e->report, "%s lists this machine as left", e->options.server);
 		return;
 	}
 	if (e->contact.error.uplink.failure == 0 && r != -EREMOTEIO)
 		snprintf(why, sizeof why, "this machine's keys can't be used (%s)", strerror(-r));
 	else
-		contact_explain(&e->contact.error, c->server, (int)enrol_signal, why, sizeof why);
+		contact_explain(
+			&e->contact.error, e->options.server, (int)enrol_signal, why, sizeof why);
 	report_warn(&e->report, "leave", "the server still lists this machine, as client %s: %s",
-		c->client, why);
+		c->client, *e->tried ? e->tried : why);
 }
 
 /* ---- removing */
@@ -195,11 +197,11 @@ static void tell_cut_off(struct enrol *e)
 {
 	const char *sent = journal_find(&e->journal, JOURNAL_SENT);
 
-	if (sent)
+	if (sent && strchr(sent, ' '))
 		report_warn(&e->report, "server",
 			"an enrolment at %.*s was cut off: the server may list this machine, and "
 			"have spent a use of the token",
-			(int)strcspn(sent, " "), sent);
+			(int)(strrchr(sent, ' ') - sent), sent);
 }
 
 /* Not enrolled: only what a former enrolment has left. */

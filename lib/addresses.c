@@ -8,11 +8,27 @@
 
 #define BLANKS " \t"
 
-_Static_assert(ADDRESS_SIZE == LINE_SERVER_SIZE, "one address fits into one line");
+_Static_assert(ADDRESSES_ONE_SIZE == LINE_SERVER_SIZE, "one address fits into one line");
+
+bool addresses_has(const struct addresses *a, const char *address)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (strcasecmp(address, a->at[i]) == 0)
+			return true;
+	return false;
+}
+
+bool addresses_equal(const struct addresses *a, const struct addresses *b)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (!addresses_has(b, a->at[i]))
+			return false;
+	return a->count == b->count;
+}
 
 static int add_one(struct addresses *a, const char *word, size_t len)
 {
-	char one[ADDRESS_SIZE];
+	char one[ADDRESSES_ONE_SIZE];
 
 	if (len >= sizeof one)
 		return -EINVAL;
@@ -20,9 +36,8 @@ static int add_one(struct addresses *a, const char *word, size_t len)
 	one[len] = '\0';
 	if (uplink_check_server(one) < 0)
 		return -EINVAL;
-	for (size_t i = 0; i < a->count; i++)
-		if (strcasecmp(one, a->at[i]) == 0)
-			return -EEXIST;
+	if (addresses_has(a, one))
+		return -EEXIST;
 	if (a->count == ADDRESSES_MAX)
 		return -E2BIG;
 	memcpy(a->at[a->count++], one, len + 1);

@@ -46,10 +46,16 @@ static const char *parse_listen_key(const struct key *k, const char *value, stru
 static const char *parse_name(const struct key *k, const char *value, struct config *c)
 {
 	(void)k;
-	if (strlen(value) >= sizeof(c->name) || !address_name_ok(value))
-		return "not a host name and port, as muster.example.org:8443";
-	strcpy(c->name, value);
-	return NULL;
+	size_t i = c->names.count;
+	int r = addresses_add(&c->names, value);
+
+	if (r == -EEXIST)
+		return "names the same a second time";
+	if (r == -E2BIG)
+		return "more than eight";
+	for (; r == 0 && i < c->names.count; i++)
+		r = address_name_ok(c->names.at[i]) ? 0 : -EINVAL;
+	return r < 0 ? "not a host name and port, as muster.example.org:8443" : NULL;
 }
 
 /* max: size of the field. */
@@ -227,7 +233,7 @@ static const char *parse_clones(const struct key *k, const char *value, struct c
 #define FIELD(member) offsetof(struct config, member)
 static const struct key keys[] = {
 	{ "server", "Listen", parse_listen_key, 0, 0, 0, true },
-	{ "server", "Name", parse_name, 0, 0, 0, false },
+	{ "server", "Name", parse_name, 0, 0, 0, true },
 	{ "server", "State", parse_path, FIELD(state), 0, FOLDER_SIZE, false },
 	{ "server", "Store", parse_store, 0, 0, 0, false },
 	{ "server", "StorePasswordFile", parse_path, FIELD(store_password_file), 0, FOLDER_SIZE,
@@ -314,6 +320,11 @@ void config_defaults(struct config *ret)
 		address_parse("127.0.0.1:8080", &ret->dashboard) < 0)
 		abort();
 	default_clients(ret->clients);
+}
+
+const char *config_name(const struct config *c)
+{
+	return c->names.count > 0 ? c->names.at[0] : "";
 }
 
 uint32_t config_idle_timeout(const struct config *c)

@@ -8,11 +8,11 @@
 #include <stdbool.h>
 
 #include "address.h"
+#include "lib/addresses.h"
 #include "store/messages.h"
 
 #define CONFIG_PATH      "/etc/muster/muster-server.conf"
 #define LISTEN_MAX       8
-#define NAME_SIZE        264 /* a host name of 253 characters or [IPv6], a colon, a port, the NUL */
 #define FOLDER_SIZE      (PATH_MAX - 256) /* leaves room for the names below it */
 #define CONTROL_SIZE     108              /* sun_path */
 #define OUTLET_SIZE      256
@@ -37,7 +37,8 @@ struct config {
 	/* [server] */
 	size_t listen_count;
 	struct listen_address listen[LISTEN_MAX];
-	char name[NAME_SIZE]; /* host:port for scripts; "" until listener_start() knows the port */
+	/* For scripts: this server's own first; none until listener_start() knows the port. */
+	struct addresses names;
 	char state[FOLDER_SIZE];
 	char store[STORE_SIZE]; /* PostgreSQL's location; "": SQLite, in the state folder */
 	char store_password_file[FOLDER_SIZE]; /* "": none */
@@ -92,5 +93,7 @@ int config_load(const char *path, struct config *c, char ret_error[static CONFIG
 	must_use;
 
 uint32_t config_idle_timeout(const struct config *c);
+
+const char *config_name(const struct config *c); /* the first, or "" */
 
 #endif

@@ -120,8 +120,8 @@ static void keep_fixed(const struct config *old, struct config *new)
 	new->workers = old->workers;
 	new->dashboard = old->dashboard;
 	new->monitor = old->monitor;
-	if (new->name[0] == '\0')
-		strcpy(new->name, old->name);
+	if (new->names.count == 0)
+		new->names = old->names;
 }
 
 /* Reads it again, into *c. told: the log tells already what it lacks or can't change. */
@@ -256,7 +256,8 @@ static int serve(struct running *running)
 		tell_status(running);
 		dblink_watch(s, on_database, running);
 		if (s->board == NULL)
-			log_info("muster-server " MUSTER_VERSION " is ready as %s", s->config.name);
+			log_info("muster-server " MUSTER_VERSION " is ready as %s",
+				config_name(&s->config));
 		r = sd_event_loop(s->loop);
 		if (r < 0)
 			log_err(r, "the event loop failed");

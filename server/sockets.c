@@ -82,16 +82,16 @@ static void own_name(char ret[static 256])
 
 static int set_name(struct config *c, uint16_t port)
 {
-	char host[256];
+	char host[256], name[ADDRESSES_ONE_SIZE];
 
-	if (c->name[0] != '\0')
+	if (c->names.count > 0)
 		return 0;
 	own_name(host);
-	snprintf(c->name, sizeof(c->name), "%s:%u", host, port);
-	if (address_name_ok(c->name))
+	snprintf(name, sizeof(name), "%s:%u", host, port);
+	if (address_name_ok(name) && addresses_add(&c->names, name) == 0)
 		return 0;
 	log_at(LOG_ERR, "'%s' can't be used as this server's name; set Name= in the configuration",
-		c->name);
+		name);
 	return -EINVAL;
 }
 

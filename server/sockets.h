@@ -14,7 +14,7 @@ struct sockets {
 	int fd[LISTEN_MAX];
 };
 
-/* Fills in config.name if it is empty. Failures are logged. */
+/* Fills in config.names if there is none. Failures are logged. */
 int sockets_open(struct config *c, struct sockets *ret) must_use;
 void sockets_close(struct sockets *s); /* may be called twice */
 

@@ -281,7 +281,7 @@ static int act(struct crew *c, const struct supervise_act *a)
 		return 2;
 	case SUPERVISE_STARTED:
 		log_info("muster-server " MUSTER_VERSION " is ready as %s, with %u workers",
-			c->server->config.name, c->decisions.count);
+			config_name(&c->server->config), c->decisions.count);
 		(void)sd_notify(0, "READY=1");
 		return 2;
 	case SUPERVISE_RELOADED:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 #
 # A machine that knows the addresses of three servers on one database: one that is gone costs it nothing but the way to
-# another. The servers are a, b and c, at hub:8441 to hub:8443; nobody is at hub:8440.
+# another, and an enrolment finds its way too. The servers are a, b and c, at hub:8441 to hub:8443; nobody is at hub:8440.
+# Machine one stays enrolled, machine two comes and goes.
 
 bats_require_minimum_version 1.5.0
 
@@ -18,18 +19,20 @@ setup_file()
 	exec 7>"$MACHINES_RUN/to-cluster"
 	machine_boot one bookworm-curl &
 	local booting=$!
+	machine_boot two bullseye-wget &
+	booting+=" $!"
 	eventually grep -q host= "$MACHINES_RUN/cluster" || fail "$(cat "$MACHINES_RUN/cluster-log")"
 	for at in a b c; do
 		begins "$at"
 	done
-	wait "$booting"
+	# shellcheck disable=SC2086 # two numbers
+	wait $booting
 	of a server_trust
 	of a token_for role=test
-	port=8441
 	program_to one
-	enrols_by_hand one
-	on one sh -c 'sed -i "s/^Server=.*/Server=hub:8441 hub:8442\nServer=hub:8443/" /etc/muster/muster-agent.conf
-		systemctl restart muster-agent'
+	program_to two
+	remember two
+	enrols_at one 'hub:8441 hub:8442' --server hub:8443
 }
 
 setup()
@@ -59,6 +62,16 @@ of()
 	"$@"
 }
 
+# enrols_at MACHINE ADDRESSES [OPTION…]
+enrols_at()
+{
+	local machine=$1 addresses=$2
+
+	shift 2
+	on "$machine" /opt/muster-enrol --server "$addresses" --pin "$pin" --server-key "$server_key" \
+		--release-key "$release_key" "$@" <<<"$token"
+}
+
 # begins SERVER: starts it unless it runs, with the keys of the first.
 begins()
 {
@@ -70,7 +83,7 @@ begins()
 		mkdir -p "$at/state"
 		chmod 700 "$at/state"
 		[[ $1 == a ]] || cp -p "$MACHINES_RUN"/a/state/{identity.key,tls.pem,token.key,release.key,release.pub} "$at/state"
-		printf '%s\n' '[server]' "Listen=10.99.0.1:844$number" "Name=hub:844$number" "State=$at/state" \
+		printf '%s\n' '[server]' "Listen=10.99.0.1:844$number" "Name=hub:844$number" 'Name=hub:8440' "State=$at/state" \
 			"Control=$at/control.sock" "Clients=$BUILD/clients" 'Heartbeat=10s' \
 			"Store=$(head -n 1 "$MACHINES_RUN/cluster")" '[dashboard]' 'Listen=none' >"$at/conf"
 	fi
@@ -190,4 +203,94 @@ says_none()
 	on one cp -p /root/kept.conf /etc/muster/muster-agent.conf
 	on one systemctl reload muster-agent
 	becomes holder one
+}
+
+servers_of()
+{
+	on "$1" sed -n 's/^Server=//p' /etc/muster/muster-agent.conf | xargs
+}
+
+leaves()
+{
+	run -0 uninstalls two --purge
+	assert_untouched two
+}
+
+### Enrolling
+
+@test "the script has the names that the server's configuration has, and the first of them that answers enrols" {
+	of b token_for role=test
+	of b api POST /installer "{\"token\":\"$token\"}" >"$MACHINES_RUN/script"
+	run -0 grep "server=" "$MACHINES_RUN/script"
+	assert_output --partial "server='hub:8442 hub:8440'"
+	sed "s/'hub:8442 hub:8440'/'hub:8440 hub:8442 hub:8443'/" "$MACHINES_RUN/script" |
+		on two sh -c 'umask 077; cat >/root/install.sh'
+	run -0 enrols two
+	assert_line --partial "from hub:8442 by wget"
+	assert_line --regexp 'connect +hub:8442, pinned key'
+	assert_equal "$(servers_of two)" "hub:8442 hub:8440 hub:8443"
+	becomes holder two
+	run -0 on two muster-enrol --status
+	assert_line --regexp "^server +hub:844$(holder two | tr abc 123)\$"
+	assert_line --regexp '^others .*hub:8440'
+	assert_equal "$(on two muster-enrol --status --json | jq -c .servers)" '["hub:8442","hub:8440","hub:8443"]'
+	# It leaves at whichever is there.
+	stops b
+	run -0 uninstalls two --purge
+	assert_line --partial "going on with hub:8443"
+	assert_line --partial "hub:8443 lists this machine as left"
+	assert_untouched two
+}
+
+@test "a dead address is passed over by muster-enrol too, which says so" {
+	of a token_for role=test
+	run -0 enrols_at two 'hub:8440 nowhere.invalid:1 hub:8443'
+	assert_line --regexp "server +cannot reach hub:8440 .*; cannot find the address of nowhere.invalid:1 .*; going on with hub:8443"
+	assert_equal "$(of a uses_spent)" 1
+	leaves
+}
+
+@test "where none serves the error names them all, and nothing is spent or changed" {
+	of a token_for role=test
+	run -6 enrols_at two 'hub:8440 nowhere.invalid:1' --server hub:8439
+	assert_output --partial "none of these serves: hub:8440, nowhere.invalid:1, hub:8439; cannot reach hub:8440"
+	assert_untouched two
+	assert_equal "$(of a uses_spent)" 0
+}
+
+@test "an address with another key gets nothing: another one enrols, and where there is none the code tells" {
+	local trusted=("$pin" "$server_key" "$release_key")
+
+	of a token_for role=test
+	of a hostile_starts wrong-tls-key
+	pin=${trusted[0]} server_key=${trusted[1]} release_key=${trusted[2]}
+	run -7 enrols_at two "hub:$port hub:8440"
+	assert_output --partial "none of these serves: hub:$port, hub:8440; hub:$port shows another TLS key"
+	assert_untouched two
+	run -0 enrols_at two "hub:$port hub:8443"
+	assert_line --regexp "server +hub:$port shows another TLS key than the pinned one, so nothing was sent.*going on with hub:8443"
+	run ! helper_has_told received
+	helper_ends
+	becomes holder two
+	leaves
+}
+
+@test "a server that dies with the answer to ENROL: another gives the same answer, and one use is spent" {
+	local down client
+
+	of a token_for role=test
+	helper_starts cutter --listen 0.0.0.0:0 --to 10.99.0.1:8443 --connection 0
+	enrols_at two "hub:$port" --dry-run >/dev/null
+	eventually helper_has_told "1 closed"
+	down=$(sed -n 's/^1 closed \([0-9]*\) .*/\1/p' "$MACHINES_RUN/helper.log")
+	helper_ends
+	helper_starts cutter --listen 0.0.0.0:0 --to 10.99.0.1:8443 --after $((down + 60)) --then end
+	run -0 enrols_at two "hub:$port hub:8442"
+	assert_line --regexp "server +cannot reach hub:$port .*; going on with hub:8442"
+	assert_equal "$(of a uses_spent)" 1
+	client=$(client_of two)
+	assert_equal "$(of a api GET "/tokens/$token_id" | jq -r '.clients[].id')" "$client"
+	becomes holder two
+	assert_equal "$(holder two)" b
+	leaves
 }

@@ -56,7 +56,7 @@ script()
 {
 	local text
 	text=$(sed '/^#@/d' "$template")
-	text=${text//@SERVER@/"$(quoted hub.example.net:8443)"}
+	text=${text//@SERVER@/"$(quoted "${servers:-hub.example.net:8443}")"}
 	text=${text//@PINS@/"$(quoted 'sha256//qZkmXhKVNfYMGgVg6p2zu0m6mQ3Jv1wX2n6eF2i0bFs=')"}
 	text=${text//@SERVER_KEY@/"$(quoted 02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5)"}
 	text=${text//@RELEASE_KEY@/"$(quoted RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3)"}
@@ -173,6 +173,56 @@ enrols() # SHELL
 	assert_equal "$(tr '\n' ' ' <calls | sed 's| /[^ ]*/muster-enrol | FILE |')" "curl -q -g -fsS -k --proto =https \
 --pinnedpubkey sha256//qZkmXhKVNfYMGgVg6p2zu0m6mQ3Jv1wX2n6eF2i0bFs= --connect-timeout 20 --max-time 600 -o FILE \
 https://hub.example.net:8443/clients/linux/$arch/muster-enrol "
+}
+
+# Programs that fail with a code for URLs that match an expression.
+fails_for() # PROGRAM CODE EXPRESSION
+{
+	sed -i "2i case \"\$*\" in *$3*) echo 'it failed' >\&2; exit $2 ;; esac" "bin/$1"
+}
+
+@test "of several addresses one that answers gives the program, and muster-enrol gets them all, that one first" {
+	local servers='[::1]:8443 b.example:1 c.example:2'
+	touch 1:8443 :8443 # what the first would mean as a pattern
+	script plain.sh "$TOKEN"
+	fails_for curl 7 '::1'
+	takes_the_second() {
+		BEFORE='' run -0 sandbox $1 plain.sh
+		assert_line --partial "from b.example:1 by curl"
+		assert_equal "$(sed -n '/^--server$/{n;p}' arguments)" 'b.example:1 [::1]:8443 c.example:2'
+		assert_equal "$(grep -c '^curl$' calls)" 2
+		refute_output --partial 'it failed'
+	}
+	each_shell takes_the_second
+	fails_for wget 4 '::1'
+	rm -f calls arguments
+	BEFORE=$(without curl) run -0 sandbox dash plain.sh
+	assert_line --partial "from b.example:1 by wget"
+	assert_equal "$(sed -n '/^--server$/{n;p}' arguments)" 'b.example:1 [::1]:8443 c.example:2'
+	rm -f calls arguments
+	script embed.sh "$TOKEN" "$(embedded)"
+	BEFORE='' run -0 sandbox dash embed.sh
+	assert_equal "$(sed -n '/^--server$/{n;p}' arguments)" "$servers"
+}
+
+@test "where none of several addresses answers each is named, and one that shows another key is told by the code" {
+	local servers='a.example:1 b.example:2 c.example:3'
+	script plain.sh "$TOKEN"
+	fails_for curl 7 a.example
+	fails_for curl 28 b.example
+	fails_for curl 60 c.example
+	names_all() {
+		BEFORE='' run -6 sandbox $1 plain.sh
+		assert_output --partial "no muster-enrol from a.example:1: curl ended with 7. it failed; no muster-enrol from b.example:2: \
+curl ended with 28. it failed; no muster-enrol from c.example:3: curl ended with 60. it failed"
+		assert [ ! -e arguments ]
+	}
+	each_shell names_all
+	fails_for curl 90 b.example
+	BEFORE='' run -7 sandbox dash plain.sh --json
+	assert_output --partial "b.example:2 shows another key than the one pinned in this script: nothing was sent to it; no muster"
+	assert_equal "$(jq -r .exit <<<"$output")" 7
+	assert [ ! -e arguments ]
 }
 
 # An executable in front of the PATH can't hide another, a mount can.

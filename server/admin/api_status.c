@@ -86,10 +86,10 @@ void api_status_show(struct api_call *c)
 	}
 	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:I}, s:{s:o}, s:o, s:i}",
 		"version", MUSTER_VERSION, "time", value_time(store_now(s->store)), "started",
-		value_time(s->started), "listen", addresses(s), "name", s->config.name, "manifest",
-		manifest(&s->release), "clients", "enrolled", count(r == 0, n.enrolled), "left",
-		count(r == 0, n.left), "connected", (json_int_t)presence_count(s), "tokens", "live",
-		count(r == 0, n.live), "database", database(s), "heartbeat",
+		value_time(s->started), "listen", addresses(s), "name", config_name(&s->config),
+		"manifest", manifest(&s->release), "clients", "enrolled", count(r == 0, n.enrolled),
+		"left", count(r == 0, n.left), "connected", (json_int_t)presence_count(s), "tokens",
+		"live", count(r == 0, n.live), "database", database(s), "heartbeat",
 		(int)s->config.heartbeat);
 	if (o && json_object_update_new(o, keys(s)) < 0) {
 		json_decref(o);

@@ -55,8 +55,10 @@ static bool is_listed(const struct config *c, const char *host)
 	for (size_t i = 0; i < c->host_count; i++)
 		if (strcmp(c->hosts[i], host) == 0)
 			return true;
-	return c->host_count == 0 && host_split(c->name, name, &port) == 0 &&
-	       strcmp(name, host) == 0;
+	for (size_t i = 0; c->host_count == 0 && i < c->names.count; i++)
+		if (host_split(c->names.at[i], name, &port) == 0 && strcmp(name, host) == 0)
+			return true;
+	return false;
 }
 
 /* The address in it; zeros: it is a name. */

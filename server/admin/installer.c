@@ -141,6 +141,7 @@ static int programs(const struct server *s, struct buffer *out)
 
 /* The small values' texts, all of a known greatest length. */
 struct texts {
+	char servers[ADDRESSES_TEXT_SIZE];
 	char pin[PIN_TEXT_SIZE];
 	char server_key[IDENTITY_TEXT_SIZE];
 	char release_key[MINISIGN_PUBLIC_TEXT_SIZE];
@@ -151,6 +152,7 @@ struct texts {
 static void make_texts(const struct server *s, const uint8_t *token, struct texts *ret)
 {
 	*ret = (struct texts){};
+	addresses_join(&s->config.names, ret->servers);
 	pin_format(s->keys.tls.pin, ret->pin);
 	identity_public_to_text(identity_public(s->keys.identity), ret->server_key);
 	minisign_public_format(&s->keys.release_public, ret->release_key);
@@ -175,7 +177,7 @@ static int render(const struct server *s, const struct texts *t, const struct bu
 	const struct buffer *embedded, struct buffer *out)
 {
 	const struct installer_value values[] = {
-		value("@SERVER@", s->config.name, LETTERS DIGITS ".-:[]"),
+		value("@SERVER@", t->servers, LETTERS DIGITS ".-:[] "),
 		value("@PINS@", t->pin, BASE64 ";"),
 		value("@SERVER_KEY@", t->server_key, HEX),
 		value("@RELEASE_KEY@", t->release_key, BASE64),

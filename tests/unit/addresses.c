@@ -91,6 +91,25 @@ static void eight_of_the_longest_fit(void **state)
 	assert_memory_equal(&a, &b, sizeof a);
 }
 
+static void order_and_case_make_no_difference(void **state)
+{
+	static const char *const others[] = { "a:1 b:2", "a:1 b:2 c:4", "a:1 b:2 c:3 d:4", "c:3" };
+	struct addresses a = {}, same = {}, none = {};
+
+	(void)state;
+	assert_int_equal(addresses_add(&a, "a:1 b:2 c:3"), 0);
+	assert_int_equal(addresses_add(&same, "C:3 a:1 B:2"), 0);
+	assert_true(addresses_equal(&a, &same) && addresses_equal(&none, &none));
+	assert_true(addresses_has(&a, "B:2") && !addresses_has(&a, "b:22"));
+	assert_false(addresses_equal(&a, &none) || addresses_equal(&none, &a));
+	for (size_t i = 0; i < COUNT(others); i++) {
+		struct addresses b = {};
+
+		assert_int_equal(addresses_add(&b, others[i]), 0);
+		assert_false(addresses_equal(&a, &b) || addresses_equal(&b, &a));
+	}
+}
+
 UNIT(it(what_is_no_address_is_refused_and_nothing_is_taken), it(a_second_of_the_same_is_refused),
 	it(more_than_eight_are_refused), it(they_are_kept_in_their_order),
-	it(eight_of_the_longest_fit))
+	it(eight_of_the_longest_fit), it(order_and_case_make_no_difference))

@@ -36,6 +36,7 @@ static void all_options_are_taken(void **state)
 				 "--dry-run", "--json", "--quiet"),
 		0);
 	assert_string_equal(o.server, "a.example:1");
+	assert_int_equal(o.servers.count, 1);
 	assert_string_equal(o.pins_text, PIN);
 	assert_int_equal(o.min_serial, 7);
 	assert_string_equal(o.proxy, "");
@@ -87,6 +88,16 @@ static void several_pins_are_taken_in_either_form(void **state)
 		-EINVAL);
 }
 
+static void several_servers_are_taken_in_either_form(void **state)
+{
+	(void)state;
+	assert_int_equal(PARSE(BASE, "--server", "[::1]:2 c:3", "--server", "d:4"), 0);
+	assert_int_equal(o.servers.count, 4);
+	assert_string_equal(o.server, "a.example:1");
+	assert_string_equal(o.servers.at[1], "[::1]:2");
+	assert_string_equal(o.servers.at[3], "d:4");
+}
+
 static void what_is_wrong_is_named(void **state)
 {
 	static const struct {
@@ -116,7 +127,13 @@ static void what_is_wrong_is_named(void **state)
 		{ { "--proxy", "http://a b", NULL }, "--proxy" },
 		{ { "--proxy", "http://a\n", NULL }, "--proxy" },
 		{ { "--json", "--json", NULL }, "--json" },
-		{ { "--server", "a:1", "--server", "a:1", NULL }, "--server" },
+		{ { "--server", "a:1", "--server", "a:1", NULL }, "the same a second time" },
+		{ { "--server", "a:1 b:1 A:1", NULL }, "the same a second time" },
+		{ { "--server", "a:1 b", NULL }, "not HOST:PORT" },
+		{ { "--server", "a:1,b:1", NULL }, "not HOST:PORT" },
+		{ { "--server", "", NULL }, "not HOST:PORT" },
+		{ { "--server", "a:1 a:2 a:3 a:4 a:5", "--server", "a:6 a:7 a:8 a:9", NULL },
+			"more than 8" },
 		{ { "--status", "--uninstall", NULL }, "--status" },
 		{ { "--status", "--dry-run", NULL }, "--dry-run" },
 		{ { "--status", "--purge", NULL }, "--purge" },
@@ -259,7 +276,7 @@ static void amounts_are_for_people(void **state)
 }
 
 UNIT(it(all_options_are_taken), it(a_port_that_is_none_is_refused),
-	it(several_pins_are_taken_in_either_form), it(what_is_wrong_is_named),
-	it(a_token_given_as_an_argument_is_not_shown), it(exceptions_are_taken_as_curl_takes_them),
-	it(the_environment_names_the_proxy), it(values_are_found_by_name),
-	it(json_strings_hold_anything), it(amounts_are_for_people))
+	it(several_pins_are_taken_in_either_form), it(several_servers_are_taken_in_either_form),
+	it(what_is_wrong_is_named), it(a_token_given_as_an_argument_is_not_shown),
+	it(exceptions_are_taken_as_curl_takes_them), it(the_environment_names_the_proxy),
+	it(values_are_found_by_name), it(json_strings_hold_anything), it(amounts_are_for_people))

@@ -519,11 +519,12 @@ static void other_hosts_get_nothing(void **state)
 static void own_hosts_are_answered(void **state)
 {
 	static const char *const good[] = { "muster.example", "MUSTER.example:8080",
-		"muster.example.", "192.0.2.1", "192.0.2.1:443" };
+		"muster.example.", "192.0.2.1", "192.0.2.1:443", "other.example" };
 	struct http_fixture *a = *state;
 	char headers[256];
 
 	assert_int_equal(inet_pton(AF_INET6, "::ffff:192.0.2.1", &a->local.address), 1);
+	assert_int_equal(addresses_add(&a->server.config.names, "other.example:8443"), 0);
 	for (size_t i = 0; i < COUNT(good); i++) {
 		snprintf(headers, sizeof(headers), "Host: %s\r\n", good[i]);
 		assert_int_equal(ask(a, "GET", "/api/v1/openapi.json", headers, NULL), 200);

@@ -32,7 +32,7 @@ __attribute__((unused)) static int api_setup(void **state)
 	assert_int_equal(minisign_generate(&release), 0);
 	minisign_public(release, &s->keys.release_public);
 	minisign_free(release);
-	snprintf(s->config.name, sizeof(s->config.name), "muster.example:8443");
+	assert_int_equal(addresses_add(&s->config.names, "muster.example:8443"), 0);
 	s->started = store_now(s->store);
 	*state = a;
 	return 0;

@@ -52,7 +52,9 @@ static void every_key_is_taken(void **state)
 {
 	static const char text[] =
 		"# a comment\n; another\n[server]\nListen=127.0.0.1:0\nListen = [::1]:8443\n"
-		"Name=a.example:443\nState=/s\nControl=/c\nClients=/p\nHeartbeat=5m\n\n"
+		"Name=a.example:443 "
+		"[2001:db8::1]:8443\nName=b.example:443\nState=/s\nControl=/c\nClients=/"
+		"p\nHeartbeat=5m\n\n"
 		"[limits]\nConnections=1\nConnectionsPerSource=2\nHandshakeTimeout=3s\n"
 		"RequestTimeout=4\nIdleTimeout=1h\nWrongTokensPerSource=5\nWrongTokens=6\n";
 	struct config c;
@@ -62,7 +64,10 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(c.listen_count, 2);
 	assert_int_equal(c.listen[0].address.ss_family, AF_INET);
 	assert_int_equal(c.listen[1].address.ss_family, AF_INET6);
-	assert_string_equal(c.name, "a.example:443");
+	assert_string_equal(config_name(&c), "a.example:443");
+	assert_int_equal(c.names.count, 3);
+	assert_string_equal(c.names.at[1], "[2001:db8::1]:8443");
+	assert_string_equal(c.names.at[2], "b.example:443");
 	assert_string_equal(c.state, "/s");
 	assert_string_equal(c.control, "/c");
 	assert_string_equal(c.clients, "/p");
@@ -96,6 +101,11 @@ static const struct {
 	{ "[server]\nName=a\n", 2, "Name" },
 	{ "[server]\nName=a:0\n", 2, "Name" },
 	{ "[server]\nName=a b:1\n", 2, "Name" },
+	{ "[server]\nName=\n", 2, "Name" },
+	{ "[server]\nName=a:1,b:1\n", 2, "Name" },
+	{ "[server]\nName=a:1 [1::2::3]:1\n", 2, "not a host name" },
+	{ "[server]\nName=a:1\nName=b:1 A:1\n", 3, "second time" },
+	{ "[server]\nName=a:1 a:2 a:3 a:4\nName=a:5 a:6 a:7 a:8 a:9\n", 3, "more than eight" },
 	{ "[server]\nName=$(id):1\n", 2, "Name" },
 	{ "[server]\nName=-x:1\n", 2, "Name" },
 	{ "[server]\nName=a'b:1\n", 2, "Name" },

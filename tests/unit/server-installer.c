@@ -138,7 +138,8 @@ static void server_of(struct server *s, struct release_file *f, const char *name
 	struct minisign_key *key = NULL;
 
 	*s = (struct server){};
-	snprintf(s->config.name, sizeof(s->config.name), "%s", name);
+	s->config.names.count = 1;
+	snprintf(s->config.names.at[0], ADDRESSES_ONE_SIZE, "%s", name);
 	assert_int_equal(identity_generate(&s->keys.identity), 0);
 	assert_int_equal(minisign_generate(&key), 0);
 	minisign_public(key, &s->keys.release_public);
@@ -185,13 +186,17 @@ static void a_servers_script_has_its_values_and_is_clean(void **state)
 	buffer_clear(&out);
 	assert_int_equal(render("[2001:db8::1]:8443", false, &out), 0);
 	buffer_clear(&out);
+	assert_int_equal(render("[2001:db8::1]:8443 a:1 b:2", false, &out), 0);
+	assert_true(has(&out, "server='[2001:db8::1]:8443 a:1 b:2'\n"));
+	assert_int_equal(run("exec shellcheck -", &out), 0);
+	buffer_clear(&out);
 	assert_int_equal(render("muster.example:8443", true, &out), -EAGAIN);
 	buffer_clear(&out);
 }
 
 static void a_name_with_other_characters_makes_no_script(void **state)
 {
-	static const char *const bad[] = { "a'b:1", "a b:1", "a;id:1", "$(id):1", "a\nb:1",
+	static const char *const bad[] = { "a'b:1", "a\tb:1", "a;id:1", "$(id):1", "a\nb:1",
 		"a%0d:1", "a/b:1", "a\\b:1", "\"a:1", "a@b:1", "\xc3\xa9:1" };
 
 	(void)state;
