@@ -238,7 +238,7 @@ static const struct key keys[] = {
 	{ "server", "Store", parse_store, 0, 0, 0, false },
 	{ "server", "StorePasswordFile", parse_path, FIELD(store_password_file), 0, FOLDER_SIZE,
 		false },
-	{ "server", "StoreTimeout", parse_duration, FIELD(store_timeout), 1, 60, false },
+	{ "server", "StoreTimeout", parse_duration, FIELD(store_timeout), 1, 20, false },
 	{ "server", "Control", parse_path, FIELD(control), 0, CONTROL_SIZE, false },
 	{ "server", "Clients", parse_path, FIELD(clients), 0, FOLDER_SIZE, false },
 	{ "server", "Heartbeat", parse_duration, FIELD(heartbeat), 1, HEARTBEAT_MAX, false },
