@@ -299,7 +299,9 @@ has_logged() # MACHINE TEXT
 	on "$1" journalctl -u muster-agent -o cat | grep -q "$2"
 }
 
-@test "agents stay connected while the database is away, and what they say comes later" {
+# agent_outlives AWAY BACK: a machine's agent, while the cluster does the one and then the other.
+agent_outlives()
+{
 	server_begins
 	machine_boot web bookworm-curl
 	program_to web
@@ -307,20 +309,45 @@ has_logged() # MACHINE TEXT
 	enrols_by_hand web
 	before=$(connections_of web)
 	[[ -n $before ]]
-	cluster_does stop
+	$1
 	eventually unreachable
 	within 60 has_logged web "can't use its database"
 	on web muster-agent send 'said meanwhile'
 	assert_equal "$(api GET /status | jq .clients.connected)" 1
 	assert_equal "$(connections_of web)" "$before"
-	cluster_does start
-	eventually reachable
+	$2
+	within 60 reachable
 	last=$(beat_at)
 	within 60 beaten_since "$last"
 	assert_equal "$(connections_of web)" "$before"
 	within 60 message_is_there
 	assert_equal "$(query 'SELECT count(*) FROM message')" 1
+	assert_equal "$(query 'SELECT used FROM token')" 1
 	machine_remove web
+}
+
+@test "agents stay connected while the database is away, and what they say comes later" {
+	agent_outlives 'cluster_does stop' 'cluster_does start'
+}
+
+pair_does()
+{
+	echo "$1" >&6
+	within 60 grep -q "$1 done" "$MACHINES_RUN/pair"
+}
+
+@test "agents stay connected while a standby takes the dead primary's place, and what they say comes later" {
+	mkfifo "$MACHINES_RUN/to-pair"
+	# shellcheck disable=SC2094 # a fifo
+	(close_inherited && exec "$BATS_TEST_DIRNAME/cluster" --standby <"$MACHINES_RUN/to-pair" >"$MACHINES_RUN/pair" \
+		2>"$MACHINES_RUN/pair-log") &
+	exec 6>"$MACHINES_RUN/to-pair"
+	within 60 grep -q host= "$MACHINES_RUN/pair" || fail "$(cat "$MACHINES_RUN/pair-log")"
+	local cluster
+	cluster=$(head -n 1 "$MACHINES_RUN/pair")
+	agent_outlives 'pair_does crash' 'pair_does promote'
+	server_stops
+	exec 6>&-
 }
 
 message_is_there()
