@@ -249,7 +249,7 @@ int ask_push(const struct swarm *s, const char *name)
 
 int ask_holders(const struct swarm *s, const char *name, size_t *ret)
 {
-	char path[192], next[CLIENT_ID_TEXT_SIZE] = "";
+	char path[384], next[256] = ""; /* where a page ends: the server's own words */
 
 	*ret = 0;
 	do {
