@@ -3,56 +3,20 @@
 #
 # Asking for what has not changed, changing what nobody else has changed, and asking again: ETag, If-None-Match,
 # If-Match, Idempotency-Key.
+# shellcheck disable=SC2154 # variables of server.bash
 
 bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
-load store
+load server
 
 setup()
 {
-	BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
-	dir=$BATS_TEST_TMPDIR
-	export MUSTER_SOCKET=$dir/control.sock TERM=dumb
-	PATH=$BUILD:$PATH
-	server=
-	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' "State=$dir/state" "$(store_line "$dir/state")" \
-		"Control=$MUSTER_SOCKET" \
-		"Clients=$BUILD/clients" 'Name=localhost:1' '[dashboard]' 'Listen=127.0.0.1:0' >"$dir/conf"
+	server_configured '[dashboard]' Listen=127.0.0.1:0
 	server_starts
 }
 
 teardown()
 {
 	server_stops
-}
-
-server_starts()
-{
-	"$BUILD/muster-server" --config "$dir/conf" >>"$dir/log" 2>&1 3>&- &
-	server=$!
-	eventually musterctl status >"$dir/status" 2>&1
-	port=$(jq -r '.listen[0]' <<<"$(musterctl --json status)" | sed 's/.*://')
-	server_key=$(jq -r .server_key <<<"$(musterctl --json status)")
-	dashboard=$(sed -n 's/.*the dashboard is at //p' "$dir/log" | tail -n 1)
-}
-
-server_stops()
-{
-	[[ -n $server ]] || return 0
-	kill "-${1:-TERM}" "$server" 2>/dev/null || true
-	wait "$server" 2>/dev/null || true
-	server=
-}
-
-eventually()
-{
-	local deadline=$((SECONDS + 10))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return
-		sleep 0.02
-	done
 }
 
 # asks METHOD PATH [JSON] [CURL'S OPTION...]: sets status, body and head.

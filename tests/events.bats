@@ -2,31 +2,15 @@
 # SPDX-License-Identifier: MIT
 #
 # Changes as they happen: the stream of events, with a server of each test's own; machines are helpers/peer.
+# shellcheck disable=SC2154 # variables of server.bash
 
 bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
-load store
+load server
 
 setup()
 {
-	BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
-	dir=$BATS_TEST_TMPDIR
-	export MUSTER_SOCKET=$dir/control.sock TERM=dumb
-	PATH=$BUILD:$PATH
-	server=
 	readers=()
-	cat >"$dir/conf" <<-END
-		[server]
-		Listen=127.0.0.1:0
-		State=$dir/state
-		$(store_line "$dir/state")
-		Control=$MUSTER_SOCKET
-		Clients=$BUILD/clients
-		Name=localhost:1
-		[dashboard]
-		Listen=127.0.0.1:0
-	END
+	server_configured '[dashboard]' Listen=127.0.0.1:0
 	server_starts
 }
 
@@ -39,47 +23,6 @@ teardown()
 		wait "$pid" 2>/dev/null || true
 	done
 	server_stops
-}
-
-server_starts()
-{
-	"$BUILD/muster-server" --config "$dir/conf" >>"$dir/log" 2>&1 3>&- &
-	server=$!
-	eventually musterctl status >"$dir/status" 2>&1
-	port=$(api GET /status | jq -r '.listen[0]' | sed 's/.*://')
-	server_key=$(api GET /status | jq -r .server_key)
-	dashboard=$(sed -n 's/.*the dashboard is at //p' "$dir/log" | tail -n 1)
-}
-
-server_stops()
-{
-	[[ -n $server ]] || return 0
-	kill "$server" 2>/dev/null || true
-	wait "$server" 2>/dev/null || true
-	server=
-}
-
-eventually()
-{
-	local deadline=$((SECONDS + 10))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return
-		sleep 0.02
-	done
-}
-
-api()
-{
-	local data=()
-
-	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$MUSTER_SOCKET" -X "$1" "${data[@]}" "http://localhost/api/v1$2"
-}
-
-peer()
-{
-	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/$1" "${@:2}"
 }
 
 # reads FILE [CURL'S OPTION...] [QUERY]: the stream of events into a file, from when it has begun.

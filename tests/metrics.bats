@@ -2,31 +2,14 @@
 # SPDX-License-Identifier: MIT
 #
 # What watches the server: /metrics, /healthz and /readyz, on all three doors.
+# shellcheck disable=SC2154 # variables of server.bash
 
 bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
-load store
+load server
 
 setup()
 {
-	BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
-	dir=$BATS_TEST_TMPDIR
-	export MUSTER_SOCKET=$dir/control.sock TERM=dumb
-	PATH=$BUILD:$PATH
-	server=
-	cat >"$dir/conf" <<-END
-		[server]
-		Listen=127.0.0.1:0
-		State=$dir/state
-		$(store_line "$dir/state")
-		Control=$MUSTER_SOCKET
-		Clients=$BUILD/clients
-		Name=localhost:1
-		[dashboard]
-		Listen=127.0.0.1:0
-		MetricsListen=127.0.0.1:0
-	END
+	server_configured '[dashboard]' Listen=127.0.0.1:0 MetricsListen=127.0.0.1:0
 }
 
 teardown()
@@ -34,51 +17,21 @@ teardown()
 	server_stops
 }
 
-server_starts()
+# The server, and where its metrics are.
+metrics_start()
 {
-	"$BUILD/muster-server" --config "$dir/conf" >>"$dir/log" 2>&1 3>&- &
-	server=$!
-	eventually musterctl status >"$dir/status" 2>&1
-	port=$(api GET /api/v1/status | jq -r '.listen[0]' | sed 's/.*://')
-	server_key=$(api GET /api/v1/status | jq -r .server_key)
-	dashboard=$(sed -n 's/.*the dashboard is at //p' "$dir/log" | tail -n 1)
+	server_starts
 	monitor=$(sed -n 's|.*metrics are at \(.*\)/metrics|\1|p' "$dir/log" | tail -n 1)
 }
 
-server_stops()
+scrape()
 {
-	[[ -n $server ]] || return 0
-	kill "$server" 2>/dev/null || true
-	wait "$server" 2>/dev/null || true
-	server=
-}
-
-eventually()
-{
-	local deadline=$((SECONDS + 10))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return
-		sleep 0.02
-	done
-}
-
-api()
-{
-	local data=()
-
-	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$MUSTER_SOCKET" -X "$1" "${data[@]}" "http://localhost$2"
-}
-
-peer()
-{
-	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/$1" "${@:2}"
+	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$MUSTER_SOCKET" http://localhost/metrics
 }
 
 metrics()
 {
-	api GET /metrics | "$BATS_TEST_DIRNAME/helpers/exposition" >"$dir/samples"
+	scrape | "$BATS_TEST_DIRNAME/helpers/exposition" >"$dir/samples"
 }
 
 # value SAMPLE: as in "muster_clients{state=enrolled}".
@@ -101,10 +54,10 @@ status_of()
 @test "what is told is Prometheus' format, well named and complete" {
 	local name
 
-	server_starts
+	metrics_start
 	run metrics
 	assert_success
-	api GET /metrics >"$dir/text"
+	scrape >"$dir/text"
 	while read -r name; do
 		grep -qx "\.It Sy $name" "$BATS_TEST_DIRNAME/../man/muster-api.7" || fail "muster-api(7) doesn't tell of $name"
 	done < <(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$dir/text")
@@ -116,7 +69,7 @@ status_of()
 }
 
 @test "machines, packets, refusals, handshakes and turns are counted" {
-	server_starts
+	metrics_start
 	token=$(musterctl token create --uses 2 2>/dev/null)
 	run -0 peer a enrol "$token" hello
 	run -0 peer b enrol "$token"
@@ -136,22 +89,22 @@ status_of()
 	eventually shows muster_clients_connected 0
 	eventually shows muster_connections 0
 	(($(value process_open_fds) > 5))
-	api GET /api/v1/nothing || true
+	api GET /nothing || true
 	assert_equal "$(value 'muster_api_answers_total{status=4xx}')" 1
 }
 
 @test "what the server asks of a machine is counted, too" {
-	server_starts
+	metrics_start
 	token=$(musterctl token create --uses 1 2>/dev/null)
 	run -0 peer a enrol "$token"
-	musterctl client reset "$(api GET /api/v1/clients | jq -r '.clients[0].id')"
+	musterctl client reset "$(api GET /clients | jq -r '.clients[0].id')"
 	run -0 peer a hello answer close
 	assert_output --partial op=RESET
 	assert_equal "$(value 'muster_packets_total{direction=sent,op=RESET}')" 1
 }
 
 @test "handshakes that fail and packets that are none are counted apart" {
-	server_starts
+	metrics_start
 	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 10 socat -t 5 - "TCP:127.0.0.1:$port" || true
 	eventually shows 'muster_handshakes_total{result=failed}' 1
 	peer a connect raw ffff closed || true
@@ -161,7 +114,7 @@ status_of()
 }
 
 @test "a configuration's answers and the streams of events are counted" {
-	server_starts
+	metrics_start
 	curl -q -sS -N --unix-socket "$MUSTER_SOCKET" http://localhost/api/v1/events >/dev/null 2>&1 3>&- &
 	reader=$!
 	eventually shows muster_event_streams 1
@@ -170,7 +123,7 @@ status_of()
 }
 
 @test "on its own listener nobody is asked who he is, and nothing else is there" {
-	server_starts
+	metrics_start
 	for path in /metrics /healthz /readyz; do
 		assert_equal "$(status_of "$monitor$path")" 200
 		assert_equal "$(status_of -H 'Host: whatever' "$monitor$path")" 200
@@ -184,7 +137,7 @@ status_of()
 }
 
 @test "on the dashboard's port metrics are for viewers, health for all" {
-	server_starts
+	metrics_start
 	assert_equal "$(status_of "$dashboard/metrics")" 401
 	assert_equal "$(status_of -H 'Authorization: Bearer mst_no' "$dashboard/metrics")" 401
 	secret=$(musterctl --json api-token create --role viewer prometheus | jq -r .secret)
@@ -200,7 +153,7 @@ status_of()
 
 @test "without MetricsListen= there is no such listener, and a mistake in it is told" {
 	sed -i '/^MetricsListen/d' "$dir/conf"
-	server_starts
+	metrics_start
 	run ! grep 'metrics are at' "$dir/log"
 	server_stops
 	echo 'MetricsListen=nowhere' >>"$dir/conf"
@@ -219,7 +172,7 @@ enrolled_all()
 @test "with several workers what they have counted is told together, also after one was killed" {
 	sed -i "s/^Name=.*/&\nWorkers=2/" "$dir/conf"
 	printf '%s\n' '[limits]' Connections=500 >>"$dir/conf"
-	server_starts
+	metrics_start
 	token=$(musterctl token create --uses unlimited 2>/dev/null)
 	for i in {1..12}; do
 		run -0 peer "machine$i" enrol "$token"

@@ -2,21 +2,15 @@
 # SPDX-License-Identifier: MIT
 #
 # Webhooks: what happens goes out signed, in order and at least once, and nowhere that it shouldn't.
+# shellcheck disable=SC2154 # variables of server.bash
 
 bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
-load store
+load server
 
 setup()
 {
-	BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
-	dir=$BATS_TEST_TMPDIR
-	export MUSTER_SOCKET=$dir/control.sock TERM=dumb
-	PATH=$BUILD:$PATH
-	server=
 	receivers=()
-	configured 'AllowLocal=yes' 'AllowHttp=yes'
+	configured AllowLocal=yes AllowHttp=yes
 }
 
 teardown()
@@ -32,34 +26,7 @@ teardown()
 
 configured()
 {
-	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' "State=$dir/state" "$(store_line "$dir/state")" \
-		"Control=$MUSTER_SOCKET" \
-		"Clients=$BUILD/clients" 'Name=localhost:1' '[dashboard]' 'Listen=none' '[webhooks]' "$@" >"$dir/conf"
-}
-
-server_starts()
-{
-	"$@" "$BUILD/muster-server" --config "$dir/conf" >>"$dir/log" 2>&1 3>&- &
-	server=$!
-	eventually musterctl status >"$dir/status" 2>&1
-}
-
-server_stops()
-{
-	[[ -n $server ]] || return 0
-	kill "-${1:-TERM}" "$server" 2>/dev/null || true
-	wait "$server" 2>/dev/null || true
-	server=
-}
-
-eventually()
-{
-	local deadline=$((SECONDS + ${patience:-10}))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return
-		sleep 0.02
-	done
+	server_configured '[dashboard]' Listen=none '[webhooks]' "$@"
 }
 
 # receiver_starts NAME [CERTIFICATE]: sets url.
