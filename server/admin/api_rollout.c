@@ -4,7 +4,6 @@
  * first, by indexes of the name; then the machines are passed by, in steps, as a search does.
  */
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "../channels.h"
@@ -12,6 +11,7 @@
 #include "answer.h"
 #include "clients_json.h"
 #include "filters.h"
+#include "found.h"
 #include "page.h"
 #include "read.h"
 #include "value.h"
@@ -35,10 +35,8 @@ struct rollout {
 	size_t live_count;
 	struct known held, refused;
 	int only; /* enum config_state, or -1: a page has just these */
-	size_t limit, found;
-	bool more;
 	uint64_t counts[CONFIG_STATES];
-	struct client_place places[PAGE_MAX];
+	struct found found;
 };
 
 static void rollout_end(void *state)
@@ -168,14 +166,7 @@ static int take_one(void *userdata, const struct client_sight *sight)
 	struct rollout *s = c->state;
 	enum config_state state;
 
-	if (!is_meant(c, sight, &state))
-		return 0;
-	if (s->found == s->limit) {
-		s->more = true;
-		return 1;
-	}
-	s->places[s->found++] = *sight->place;
-	return 0;
+	return is_meant(c, sight, &state) ? found_add(&s->found, sight->place) : 0;
 }
 
 /* ---- answers */
@@ -201,43 +192,21 @@ static json_t *standing_object(const struct client_record *client, const struct 
 		value_time(refused ? s->refusal.time : 0));
 }
 
-/* As they are now, whatever they were when they were found. */
-static int add_found(struct api_call *c, struct page *page, size_t *ret_shown)
+/* As it is now, whatever it was when it was found. */
+static int add_standing(struct api_call *c, const struct client_record *client, struct page *page)
 {
-	static struct client_record client; /* large, and used nowhere beyond this call */
 	const struct rollout *s = c->state;
 	struct config_standing standing;
+	int r = configs_standing(c->server, client, s->name, &standing);
 
-	for (*ret_shown = 0; *ret_shown < s->found;) {
-		int r = store_client_by_id(c->server->store, s->places[(*ret_shown)++].id, &client);
-
-		if (r == -ENOENT || (r == 0 && client.state == CLIENT_REMOVED))
-			continue;
-		if (r == 0)
-			r = configs_standing(c->server, &client, s->name, &standing);
-		if (r == 0)
-			r = page_add(page, standing_object(&client, &standing));
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	return r == 0 ? page_add(page, standing_object(client, &standing)) : r;
 }
 
 static void answer_page(struct api_call *c)
 {
 	const struct rollout *s = c->state;
-	struct page page = {};
-	char next[PLACE_SIZE] = "";
-	size_t shown;
-	int r = add_found(c, &page, &shown);
 
-	if (shown < s->found || s->more)
-		place_text(&s->places[shown - 1], next);
-	if (r < 0 && page.error == 0)
-		answer_store_error(c, r, "client");
-	else
-		page_answer(c, &page, NULL, "clients", next);
-	page_endp(&page);
+	found_answer(c, &s->found, add_standing);
 }
 
 static void answer_counts(struct api_call *c)
@@ -278,7 +247,7 @@ static bool go_on(struct api_call *c, client_sighting visit, void (*answer)(stru
 	struct rollout *s = c->state;
 	int r = next_part(c, visit);
 
-	if (r > 0 && !s->more)
+	if (r > 0 && !s->found.more)
 		return true;
 	if (r < 0)
 		answer_store_error(c, r == -ENOENT || r == -EINVAL ? -EIO : r, "client");
@@ -349,14 +318,10 @@ void api_config_status(struct api_call *c)
 		return;
 	s = start(c, params);
 	if (!s || !read_outcome(c, &params[2], &s->only) ||
-		!read_number(c, after + 1, 1, PAGE_MAX, PAGE_DEFAULT, &limit))
+		!read_number(c, after + 1, 1, PAGE_MAX, PAGE_DEFAULT, &limit) ||
+		!read_place(c, after, &s->place))
 		return;
-	if (after->given && read_place(after->value, &s->place) < 0) {
-		answer_refuse(
-			c, 400, "bad-parameter", "parameter 'after' must be what 'next' has said");
-		return;
-	}
-	s->limit = limit;
+	s->found.limit = limit;
 	if (status_on(c))
 		c->step = status_on;
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Clients looked for and counted: through all of them, in steps that hold nobody up. */
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "../presence.h"
 #include "answer.h"
 #include "clients_json.h"
 #include "filters.h"
-#include "lib/text.h"
-#include "page.h"
+#include "found.h"
 #include "read.h"
 
 /* ---- what is asked for */
@@ -70,9 +68,8 @@ struct search {
 	struct client_wish wish;
 	struct client_search asked;
 	struct client_place place;
-	size_t limit, found;
-	bool more;
-	struct client_place places[PAGE_MAX];
+	struct found found;
+	uint64_t count;
 };
 
 static struct search *start(struct api_call *c, const struct client_wish *wish)
@@ -96,85 +93,26 @@ static bool is_meant(const struct api_call *c, const struct client_sight *sight)
 	       s->wish.connected == presence_sight(c->server, sight->place->id);
 }
 
-/* One more than the limit is looked for, to know whether there is more. */
 static int take(void *userdata, const struct client_sight *sight)
 {
 	struct api_call *c = userdata;
 	struct search *s = c->state;
 
-	if (!is_meant(c, sight))
-		return 0;
-	if (s->found == s->limit) {
-		s->more = true;
-		return 1;
-	}
-	s->places[s->found++] = *sight->place;
-	return 0;
-}
-
-/* ---- places, as "next" says them: what it is ordered by, in hex, a dot, the id */
-
-void place_text(const struct client_place *p, char ret[static PLACE_SIZE])
-{
-	char key[2 * sizeof(p->key) + 1], id[CLIENT_ID_TEXT_SIZE];
-
-	sodium_bin2hex(key, sizeof(key), (const uint8_t *)p->key, strlen(p->key));
-	sodium_bin2hex(id, sizeof(id), p->id, sizeof(p->id));
-	snprintf(ret, PLACE_SIZE, "%s.%s", key, id);
-}
-
-int read_place(const char *text, struct client_place *ret)
-{
-	size_t dot = strcspn(text, "."), len = 0, id_len = 0;
-
-	*ret = (struct client_place){ .started = true };
-	if (text[dot] != '.' ||
-		sodium_hex2bin((uint8_t *)ret->key, sizeof(ret->key) - 1, text, dot, NULL, &len,
-			NULL) != 0 ||
-		sodium_hex2bin(ret->id, sizeof(ret->id), text + dot + 1, strlen(text + dot + 1),
-			NULL, &id_len, NULL) != 0)
-		return -EINVAL;
-	return strlen(ret->key) == len && text_utf8(ret->key, len) && id_len == sizeof(ret->id)
-		       ? 0
-		       : -EINVAL;
+	return is_meant(c, sight) ? found_add(&s->found, sight->place) : 0;
 }
 
 /* ---- a page */
 
-/* Whatever became of them since they were found. */
-static int add_found(struct api_call *c, struct page *page, size_t *ret_shown)
+static int add_client(struct api_call *c, const struct client_record *client, struct page *page)
 {
-	const struct search *s = c->state;
-	struct client_record client;
-
-	for (*ret_shown = 0; *ret_shown < s->found;) {
-		int r = store_client_by_id(c->server->store, s->places[(*ret_shown)++].id, &client);
-
-		if (r == -ENOENT || (r == 0 && client.state == CLIENT_REMOVED))
-			continue;
-		if (r == 0)
-			r = page_add(page, client_object(c->server, &client));
-		if (r != 0)
-			return r;
-	}
-	return 0;
+	return page_add(page, client_object(c->server, client));
 }
 
 static void answer_page(struct api_call *c)
 {
-	struct search *s = c->state;
-	struct page page = {};
-	char next[PLACE_SIZE] = "";
-	size_t shown;
-	int r = add_found(c, &page, &shown);
+	const struct search *s = c->state;
 
-	if (shown < s->found || s->more)
-		place_text(&s->places[shown - 1], next);
-	if (r < 0 && page.error == 0)
-		answer_store_error(c, r, "client");
-	else
-		page_answer(c, &page, NULL, "clients", next);
-	page_endp(&page);
+	found_answer(c, &s->found, add_client);
 }
 
 /* Also where the database's answer was an error: true if there is more to do. */
@@ -183,7 +121,7 @@ static bool step(struct api_call *c, client_sighting visit, void (*answer)(struc
 	struct search *s = c->state;
 	int r = store_client_search(c->server->store, &s->asked, &s->place, STEP_ROWS, visit, c);
 
-	if (r > 0 && !s->more)
+	if (r > 0 && !s->found.more)
 		return true;
 	if (r == -EINVAL)
 		answer_refuse(
@@ -225,14 +163,9 @@ void clients_search(struct api_call *c, const struct client_wish *wish, const st
 {
 	struct search *s = start(c, wish);
 
-	if (!s || !read_sort(c, sort, &s->asked))
+	if (!s || !read_sort(c, sort, &s->asked) || !read_place(c, after, &s->place))
 		return;
-	if (after->given && read_place(after->value, &s->place) < 0) {
-		answer_refuse(
-			c, 400, "bad-parameter", "parameter 'after' must be what 'next' has said");
-		return;
-	}
-	s->limit = limit;
+	s->found.limit = limit;
 	if (search_on(c))
 		c->step = search_on;
 }
@@ -243,7 +176,7 @@ static int count_one(void *userdata, const struct client_sight *sight)
 {
 	struct search *s = ((struct api_call *)userdata)->state;
 
-	s->found += is_meant(userdata, sight);
+	s->count += is_meant(userdata, sight);
 	return 0;
 }
 
@@ -251,7 +184,7 @@ static void answer_count(struct api_call *c)
 {
 	const struct search *s = c->state;
 
-	answer_json(c, 200, json_pack("{s:I}", "count", (json_int_t)s->found));
+	answer_json(c, 200, json_pack("{s:I}", "count", (json_int_t)s->count));
 }
 
 static bool count_on(struct api_call *c)

@@ -41,11 +41,6 @@ enum { WISH_LABEL, WISH_STATE, WISH_TEXT, WISH_CONNECTED, WISHES };
 /* params: these four first. false: refused. */
 bool read_wish(struct api_call *c, const struct param *params, struct client_wish *ret);
 
-/* A place in a listing as "next" says it: what it is ordered by, in hex, a dot, the id. -EINVAL. */
-#define PLACE_SIZE (2 * 65 + 1 + CLIENT_ID_TEXT_SIZE)
-void place_text(const struct client_place *p, char ret[static PLACE_SIZE]);
-int read_place(const char *text, struct client_place *ret) must_use;
-
 /* Looks through all clients in steps and answers with a page of "clients" and "next". sort: as the
  * parameter says it, "" is by hostname; after: a place, as "next" said it, or "". */
 void clients_search(struct api_call *c, const struct client_wish *wish, const struct param *sort,
