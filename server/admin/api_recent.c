@@ -3,7 +3,6 @@
 #include "../store/recent.h"
 
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "answer.h"
