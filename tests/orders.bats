@@ -239,7 +239,8 @@ is_put_right()
 	sets_number heals $lost
 	sends_again heals
 	eventually is_put_right heals x || eventually is_put_right heals x
-	assert [ "$(number_of heals)" -gt $lost ]
+	# Within the second of the push the next number may be this very one.
+	assert [ "$(number_of heals)" -ge $lost ]
 	run -0 server_log
 	assert_output --partial "refused configuration heals, revision 1: older order: its number, "
 }
