@@ -153,7 +153,8 @@ two"
 @test "--follow shows what comes, at once" {
 	local seen=$MACHINES_RUN/seen follower
 
-	musterctl message list --type live --follow >"$seen" 3>&- &
+	# Not by the function: what is killed below is the program.
+	"$BUILD/musterctl" --socket "$MACHINES_RUN/server/control.sock" message list --type live --follow >"$seen" 3>&- &
 	follower=$!
 	on one muster-agent send --type live "first"
 	saw()
@@ -165,6 +166,7 @@ two"
 	on one muster-agent send --type live "second"
 	eventually saw second
 	kill $follower
+	wait $follower || true
 	assert_equal "$(wc -l <"$seen")" 2
 }
 
