@@ -8,20 +8,17 @@
 #include "beats.h"
 #include "changes.h"
 #include "channels.h"
+#include "desired.h"
 #include "dialer.h"
 #include "log.h"
 #include "mesh.h"
-#include "presence.h"
 #include "reply.h"
 #include "server.h"
-#include "store/listening.h"
 
-#define SERVE_MAX     8            /* channels in one event of the loop */
-#define FLIGHT_MAX    (256u << 20) /* bytes of contents that are being written to all machines */
-#define OUT_LIMIT     (2u << 20)   /* of a channel with an order in it */
-#define AGAIN_SECONDS 3600         /* after a refusal of the same revision */
-#define ANSWER_MAX    900          /* seconds that a machine's hooks may take, and more */
-#define BUSY_SECONDS  10
+#define SERVE_MAX  8            /* channels in one event of the loop */
+#define FLIGHT_MAX (256u << 20) /* bytes of contents that are being written to all machines */
+#define OUT_LIMIT  (2u << 20)   /* of a channel with an order in it */
+#define ANSWER_MAX 900          /* seconds that a machine's hooks may take, and more */
 
 /* The queue of channels that are due. */
 struct configs {
@@ -130,178 +127,7 @@ void configs_forget(struct channel *c)
 	settle(c);
 }
 
-/* ---- what a machine should have */
-
-const char *config_state_name(enum config_state state)
-{
-	static const char *const names[] = {
-		[CONFIG_NONE] = "none",
-		[CONFIG_CURRENT] = "current",
-		[CONFIG_PENDING] = "pending",
-		[CONFIG_OFFLINE] = "offline",
-		[CONFIG_REFUSED] = "refused",
-		[CONFIG_AHEAD] = "ahead",
-	};
-
-	return names[state];
-}
-
-/* A revision that a machine has and the store doesn't know: a store put back from a backup. What
- * the machine has is later than all that could be sent, so it is left alone. */
-static int is_foreign(struct store *s, const struct holding *has)
-{
-	struct config_record known;
-	int r = store_config_get(s, has->name, 0, &known);
-
-	if (r == -ENOENT)
-		return 0; /* of a name that was never pushed: to be removed */
-	return r < 0 ? r : has->revision > known.revision;
-}
-
-static int judge(const struct server *s, const struct client_record *client,
-	const struct config_record *should, const struct holding *has, struct refusal *refusal)
-{
-	bool wanted = should != NULL && !should->removal;
-	struct listening_record listening;
-	int r;
-
-	if (!wanted && has == NULL)
-		return CONFIG_NONE;
-	if (wanted && has != NULL && has->revision == should->revision &&
-		memcmp(has->hash, should->hash, CONFIG_HASH_SIZE) == 0)
-		return CONFIG_CURRENT;
-	r = has != NULL ? is_foreign(s->store, has) : 0;
-	if (r != 0)
-		return r < 0 ? r : CONFIG_AHEAD;
-	r = store_refusal(s->store, client->id, should != NULL ? should->name : has->name, refusal);
-	if (r == 0 && refusal->revision == (should != NULL ? should->revision : has->revision))
-		return CONFIG_REFUSED;
-	if (r < 0 && r != -ENOENT)
-		return r;
-	if (presence_connected(s, client->id))
-		return CONFIG_PENDING;
-	/* One that listens is dialled at once. */
-	r = store_listening_get(s->store, client->id, &listening);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	return r == 0 && listening.error[0] == '\0' ? CONFIG_PENDING : CONFIG_OFFLINE;
-}
-
-static int take_first(void *userdata, const struct config_record *c)
-{
-	struct config_standing *s = userdata;
-
-	s->wanted = true;
-	s->should = *c;
-	return 0;
-}
-
-int configs_standing(const struct server *s, const struct client_record *client, const char *name,
-	struct config_standing *ret)
-{
-	struct holdings held;
-	const struct holding *has;
-	int r = store_held(s->store, client->id, &held);
-
-	*ret = (struct config_standing){};
-	if (r == 0)
-		r = store_config_wanted(s->store, client, name, take_first, ret);
-	if (r < 0)
-		return r;
-	has = holdings_find(&held, name);
-	if (has != NULL)
-		ret->has = *has;
-	r = judge(s, client, ret->wanted ? &ret->should : NULL, has, &ret->refusal);
-	if (r >= 0)
-		ret->state = (enum config_state)r;
-	return r < 0 ? r : 0;
-}
-
-/* ---- the next order */
-
-struct search {
-	struct server *server;
-	const struct client_record *client;
-	struct holdings *held; /* what remains of it has not been looked at */
-	bool found;
-	bool remove;
-	struct config_record order;
-};
-
-/* Is this to be sent now? A refused revision is tried again now and then. */
-static int is_due(struct search *f, const struct config_record *should, const struct holding *has)
-{
-	struct server *s = f->server;
-	struct refusal refusal;
-	int state = judge(s, f->client, should, has, &refusal);
-
-	if (state == CONFIG_REFUSED)
-		return refusal.time + AGAIN_SECONDS <= store_now(s->store);
-	return state < 0 ? state : state == CONFIG_PENDING || state == CONFIG_OFFLINE;
-}
-
-static int look(void *userdata, const struct config_record *should)
-{
-	struct search *f = userdata;
-	const struct holding *has = holdings_find(f->held, should->name);
-	int r = is_due(f, should, has);
-
-	holdings_drop(f->held, should->name);
-	if (r <= 0)
-		return r;
-	f->order = *should;
-	f->found = true;
-	f->remove = should->removal;
-	return 1;
-}
-
-/* What it holds and nothing is meant for it any more: removed, at the revision that it has. */
-static int look_at_rest(struct search *f)
-{
-	for (size_t i = 0; i < f->held->count && !f->found; i++) {
-		const struct holding *has = &f->held->of[i];
-		int r = is_due(f, NULL, has);
-
-		if (r < 0)
-			return r;
-		if (r == 0)
-			continue;
-		memcpy(f->order.name, has->name, sizeof(f->order.name));
-		f->order.revision = has->revision;
-		f->found = f->remove = true;
-	}
-	return 0;
-}
-
-static int find_order(struct search *f, struct holdings *held, struct holding *ret_has)
-{
-	struct store *s = f->server->store;
-	struct holdings all;
-	const struct holding *has;
-	int r = store_held(s, f->client->id, held);
-
-	*ret_has = (struct holding){};
-	if (r < 0)
-		return r;
-	all = *held;
-	f->held = held;
-	r = store_config_wanted(s, f->client, "", look, f);
-	if (r == 0)
-		r = look_at_rest(f);
-	has = f->found ? holdings_find(&all, f->order.name) : NULL;
-	if (has != NULL)
-		*ret_has = *has;
-	return r < 0 ? r : f->found;
-}
-
-int configs_differ(struct server *s, const struct client_record *client)
-{
-	static struct holdings held;
-	struct search f = { .server = s, .client = client };
-	struct holding has;
-
-	return find_order(&f, &held, &has);
-}
+/* ---- orders */
 
 static int seal(struct channel *c, const struct config_order *o)
 {
@@ -333,27 +159,28 @@ static int seal(struct channel *c, const struct config_order *o)
 	return 0;
 }
 
-static int send_order(struct channel *c, const struct search *f, const struct holding *has)
+static int send_order(
+	struct channel *c, const struct client_record *client, const struct desired_order *next)
 {
-	struct config_order o = { .revision = f->order.revision,
-		.number = store_order_number(f->client, &f->order),
+	struct config_order o = { .revision = next->config.revision,
+		.number = store_order_number(client, &next->config),
 		.kind = ORDER_SET };
 	scoped(freep) char *content = NULL;
 	int r = 0;
 
-	memcpy(o.name, f->order.name, sizeof(o.name));
-	if (f->remove)
+	memcpy(o.name, next->config.name, sizeof(o.name));
+	if (next->remove) {
 		o.kind = ORDER_REMOVE;
-	else {
-		r = store_config_content(c->server->store, f->order.hash, &content, &o.len);
+		/* An older removal, after an edit of labels, say: at the revision that it has. */
+		if (next->has.revision > o.revision)
+			o.revision = next->has.revision;
+	} else {
+		r = store_config_content(c->server->store, next->config.hash, &content, &o.len);
 		o.content = (uint8_t *)content;
-		memcpy(o.hash, f->order.hash, sizeof(o.hash));
-		if (has->revision > o.revision)
+		memcpy(o.hash, next->config.hash, sizeof(o.hash));
+		if (next->has.revision > o.revision)
 			o.kind = ORDER_RETURN;
 	}
-	/* An older removal, after an edit of labels, say: at the revision that it has. */
-	if (f->remove && has->revision > o.revision)
-		o.revision = has->revision;
 	return r < 0 ? r : seal(c, &o);
 }
 
@@ -361,16 +188,14 @@ static int send_order(struct channel *c, const struct search *f, const struct ho
 static int serve(struct channel *c)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
-	static struct holdings held;
-	struct search f = { .server = c->server, .client = &client };
-	struct holding has = {};
+	struct desired_order next;
 	int r = store_client_by_id(c->server->store, c->id, &client);
 
 	if (r == -ENOENT || (r == 0 && client.state != CLIENT_ENROLLED))
 		return 0;
 	if (r == 0)
-		r = find_order(&f, &held, &has);
-	return r <= 0 ? r : send_order(c, &f, &has);
+		r = desired_next(c->server, &client, &next);
+	return r <= 0 ? r : send_order(c, &client, &next);
 }
 
 static int on_work(sd_event_source *source, void *userdata)

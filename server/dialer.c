@@ -6,7 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "configs.h"
+#include "desired.h"
 #include "lib/backoff.h"
 #include "lib/secret.h"
 #include "log.h"
@@ -334,6 +334,7 @@ static int dial_one(struct server *s)
 static int has_something(struct server *s, const uint8_t id[static CLIENT_ID_SIZE])
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
+	struct desired_order next;
 	struct reset_record reset;
 	int r = store_client_by_id(s->store, id, &client);
 
@@ -342,7 +343,7 @@ static int has_something(struct server *s, const uint8_t id[static CLIENT_ID_SIZ
 	r = store_reset_get(s->store, id, &reset);
 	if (r == 0 && reset.state == RESET_WANTED)
 		return 1;
-	return r < 0 && r != -ENOENT ? r : configs_differ(s, &client);
+	return r < 0 && r != -ENOENT ? r : desired_next(s, &client, &next);
 }
 
 static int judge_one(struct server *s)

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../channels.h"
-#include "../configs.h"
+#include "../desired.h"
 #include "answer.h"
 #include "clients_json.h"
 #include "filters.h"
@@ -108,7 +108,7 @@ static const struct config_held *known_of(
 
 /* ---- judging */
 
-/* As configs_standing() does for one machine with the database's help. *ret_meant: some revision is
+/* As desired_standing() does for one machine with the database's help. *ret_meant: some revision is
  * meant for it. */
 static enum config_state judge(
 	const struct api_call *c, const struct client_sight *sight, bool *ret_meant)
@@ -197,7 +197,7 @@ static int add_standing(struct api_call *c, const struct client_record *client, 
 {
 	const struct rollout *s = c->state;
 	struct config_standing standing;
-	int r = configs_standing(c->server, client, s->name, &standing);
+	int r = desired_standing(c->server, client, s->name, &standing);
 
 	return r == 0 ? page_add(page, standing_object(client, &standing)) : r;
 }

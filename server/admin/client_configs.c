@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../configs.h"
+#include "../desired.h"
 #include "clients_json.h"
 #include "value.h"
 
@@ -17,7 +17,7 @@ static int add(struct collect *l, const char *name)
 {
 	struct config_standing s;
 	bool refused, wanted;
-	int r = configs_standing(l->server, l->client, name, &s);
+	int r = desired_standing(l->server, l->client, name, &s);
 
 	if (r < 0 || (s.state == CONFIG_NONE && !s.wanted))
 		return r;

@@ -5,7 +5,7 @@
 #include <sodium.h>
 
 #include "lib/label.h"
-#include "server/configs.h"
+#include "server/desired.h"
 #include "server/store/messages.h"
 
 static json_t *field(struct api_fixture *a, const char *name)
@@ -137,7 +137,7 @@ static void counts_are_those_of_each_machine(void **state)
 	for (size_t i = 0; i < all.count; i++) {
 		struct config_standing s;
 
-		assert_int_equal(configs_standing(&a->server, &all.of[i], "app", &s), 0);
+		assert_int_equal(desired_standing(&a->server, &all.of[i], "app", &s), 0);
 		if (s.state == CONFIG_NONE && !s.wanted)
 			continue;
 		counts[s.state]++;
