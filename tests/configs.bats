@@ -150,7 +150,7 @@ within_a_minute()
 	done
 	run musterctl config push fine "$file"
 	assert_failure 2
-	run musterctl config push fine "$file" --client 00
+	run musterctl config push fine "$file" --client "$(printf "0%.0s" {1..32})"
 	assert_failure 4
 	run musterctl config show fine
 	assert_failure 4
