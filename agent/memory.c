@@ -19,16 +19,16 @@ void memory_prepare(void)
 static int drop_unwritable(struct dl_phdr_info *info, size_t size, void *userdata)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	const ElfW(Word) *kept = userdata;
 
 	(void)size;
+	(void)userdata;
 	for (size_t i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 		uintptr_t start = (info->dlpi_addr + p->p_vaddr) & ~(page - 1);
 		uintptr_t end =
 			(info->dlpi_addr + p->p_vaddr + p->p_memsz + page - 1) & ~(page - 1);
 
-		if (p->p_type != PT_LOAD || (p->p_flags & (PF_W | *kept)) || start >= end)
+		if (p->p_type != PT_LOAD || (p->p_flags & PF_W) || start >= end)
 			continue;
 		/* Only hints: where they aren't taken, pages stay mapped. Without the first, one
 		 * touch may map two megabytes. */
@@ -38,17 +38,13 @@ static int drop_unwritable(struct dl_phdr_info *info, size_t size, void *userdat
 	return 1; /* the first is the program itself */
 }
 
-void memory_give_back(void)
-{
-	ElfW(Word) kept = 0;
-
-	(void)malloc_trim(0);
-	(void)dl_iterate_phdr(drop_unwritable, &kept);
-}
-
 void memory_rest(void)
 {
-	ElfW(Word) kept = PF_X;
+	(void)dl_iterate_phdr(drop_unwritable, NULL);
+}
 
-	(void)dl_iterate_phdr(drop_unwritable, &kept);
+void memory_give_back(void)
+{
+	(void)malloc_trim(0);
+	memory_rest();
 }

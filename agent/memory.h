@@ -6,13 +6,13 @@
 /* At the start: one arena, big blocks given back at once. */
 void memory_prepare(void);
 
-/* After a burst of work such as a handshake: gives freed heap back, and unmaps the program's own
- * unwritable pages, most of which (libcrypto, libcurl) won't be needed until the next one. Those
- * that are come back from the page cache when touched. */
-void memory_give_back(void);
-
-/* After a heartbeat: unmaps constants only, a third of what is mapped, of which little is touched
- * again. Its code, given back too, would cost as much time as the heartbeat itself. */
+/* After a heartbeat: unmaps the program's own unwritable pages (libcrypto, libcurl). Those that are
+ * touched again come back from the page cache; where that holds the program in large pieces, one
+ * touch brings a whole piece, so without this all of the program is mapped after a while. Costs no
+ * time that could be measured beside the heartbeat's own. */
 void memory_rest(void);
+
+/* After a burst of work such as a handshake: gives freed heap back too. */
+void memory_give_back(void);
 
 #endif
