@@ -18,6 +18,9 @@ UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CC         ?= cc
 CFLAGS     ?= -O2 -g
 BUILD      ?= build$(if $(SAN),/san)
+ifeq ($(strip $(BUILD)),)
+$(error BUILD= names no folder: everything would be built into /)
+endif
 
 SHELL      := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
