@@ -607,8 +607,10 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 		socat -u UNIX-CONNECT:"$MUSTER_SOCKET" /dev/null 3>&- &
 		pids+=($!)
 	done
-	run timeout 2 musterctl status
-	kill "${pids[@]}" 2>/dev/null || true
+	until (($(ss -xH state established | grep -cF "$MUSTER_SOCKET") >= 20)); do pause; done
+	run musterctl status
+	for pid in "${pids[@]}"; do kill -0 "$pid"; done
+	kill "${pids[@]}"
 	assert_success
 }
 
