@@ -450,13 +450,13 @@ machine_console()
 ### In machines
 
 # Beside the units' control groups, within the machine's own, whichever its systemd uses. The clock is not the
-# machine's own but this one's: nobody may set it there.
+# machine's own but this one's: nobody may set it there. What is ignored here, as under nohup, is not so there.
 on()
 (
 	leader=$(machine_leader "$1") || exit 125
 	enter_control_group "$1/payload/on" 2>/dev/null || true
 	shift
-	exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root \
+	exec env -i --default-signal PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root \
 		LOGNAME=root SHELL=/bin/sh LANG=C.UTF-8 ${TERM:+TERM="$TERM"} \
 		setpriv --bounding-set -sys_time -- nsenter --target "$leader" --all -- "$@"
 )
