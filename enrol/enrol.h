@@ -34,10 +34,10 @@ struct enrol {
 	struct report report;
 	struct journal journal;
 
-	struct uplink_options uplink; /* towards options.server, as servers.h chooses */
-	size_t at;                    /* options.server in options.servers */
-	char tried[768];              /* that none of several serves, and why; or "" */
-	bool tried_wrong_key;         /* one of those shows another key */
+	struct uplink_options uplink;   /* towards options.server, as servers.h chooses */
+	size_t at;                      /* options.server in options.servers */
+	char tried[REPORT_DETAIL_SIZE]; /* that none of several serves, and why; or "" */
+	bool tried_wrong_key;           /* one of those shows another key */
 	struct contact contact;
 	uint8_t *token; /* TOKEN_SIZE, of secret_alloc(); NULL: not read, or spent */
 

@@ -6,8 +6,7 @@
 #include "enrol/report.h"
 #include "lib/text.h"
 
-#define DETAIL_MAX 768
-#define BAR_WIDTH  24
+#define BAR_WIDTH 24
 
 enum mark { MARK_DONE, MARK_FAILED, MARK_NOTE };
 
@@ -130,7 +129,7 @@ void report_begin(struct report *r, const char *step)
 
 void report_done(struct report *r, const char *format, ...)
 {
-	char detail[DETAIL_MAX];
+	char detail[REPORT_DETAIL_SIZE];
 
 	FORMAT(detail);
 	tell(r, MARK_DONE, r->step, "done", detail);
@@ -145,7 +144,7 @@ int report_failed(struct report *r, int code, const char *format, ...)
 
 void report_warn(struct report *r, const char *what, const char *format, ...)
 {
-	char detail[DETAIL_MAX];
+	char detail[REPORT_DETAIL_SIZE];
 
 	FORMAT(detail);
 	tell(r, MARK_NOTE, what, "warning", detail);
@@ -153,7 +152,7 @@ void report_warn(struct report *r, const char *what, const char *format, ...)
 
 void report_undone(struct report *r, const char *step, const char *format, ...)
 {
-	char detail[DETAIL_MAX];
+	char detail[REPORT_DETAIL_SIZE];
 
 	FORMAT(detail);
 	if (r->json)
@@ -164,7 +163,7 @@ void report_undone(struct report *r, const char *step, const char *format, ...)
 
 void report_would(struct report *r, const char *format, ...)
 {
-	char detail[DETAIL_MAX];
+	char detail[REPORT_DETAIL_SIZE];
 
 	FORMAT(detail);
 	tell(r, MARK_DONE, "would", "would", detail);

@@ -34,15 +34,18 @@ enum exit_code {
 	EXIT_SIGNAL = 128,       /* and the signal's number */
 };
 
+/* What a step's line may tell, NUL included; eight servers' names and reasons fit. */
+#define REPORT_DETAIL_SIZE 2048
+
 struct report {
 	bool json, quiet;
 	bool utf8;
 	bool colour_out, colour_err;
-	bool bar;          /* a progress bar can be drawn */
-	bool bar_shown;    /* and is on the line now */
-	unsigned percent;  /* that it shows */
-	const char *step;  /* begun and not ended, or the last one */
-	char failure[768]; /* of report_failed(), for the last line */
+	bool bar;                         /* a progress bar can be drawn */
+	bool bar_shown;                   /* and is on the line now */
+	unsigned percent;                 /* that it shows */
+	const char *step;                 /* begun and not ended, or the last one */
+	char failure[REPORT_DETAIL_SIZE]; /* of report_failed(), for the last line */
 };
 
 void report_setup(struct report *r, bool json, bool quiet);

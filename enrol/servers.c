@@ -9,7 +9,7 @@ struct round {
 	size_t tried;
 	bool wrong_key; /* at one of them */
 	struct contact_error error;
-	char why[sizeof((struct enrol *)0)->tried];
+	char why[sizeof((struct enrol *)0)->tried / 2];
 };
 
 static void use(struct enrol *e, size_t at)
