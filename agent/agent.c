@@ -12,7 +12,7 @@
 #include "agent/greeting.h"
 #include "agent/life.h"
 #include "agent/listen.h"
-#include "agent/memory.h"
+#include "lib/memory.h"
 #include "lib/secret.h"
 
 #define BACKOFF_BASE SECOND

@@ -8,7 +8,7 @@
 #include "agent/ending.h"
 #include "agent/greeting.h"
 #include "agent/listen.h"
-#include "agent/memory.h"
+#include "lib/memory.h"
 #include "lib/body.h"
 
 #define HEARTBEAT_LEAST 5    /* seconds */

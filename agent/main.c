@@ -13,7 +13,7 @@
 #include "agent/ending.h"
 #include "agent/listen.h"
 #include "agent/log.h"
-#include "agent/memory.h"
+#include "lib/memory.h"
 #include "agent/send.h"
 #include "agent/status.h"
 #include "lib/secret.h"

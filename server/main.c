@@ -10,6 +10,7 @@
 #include "dblink.h"
 #include "enrol.h"
 #include "guesses.h"
+#include "lib/memory.h"
 #include "lib/secret.h"
 #include "limits.h"
 #include "log.h"
@@ -258,6 +259,7 @@ static int serve(struct running *running)
 		if (s->board == NULL)
 			log_info("muster-server " MUSTER_VERSION " is ready as %s",
 				config_name(&s->config));
+		memory_give_back(); /* what starting took */
 		r = sd_event_loop(s->loop);
 		if (r < 0)
 			log_err(r, "the event loop failed");
