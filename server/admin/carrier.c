@@ -76,6 +76,7 @@ void carrier_change_state(struct carrier *c, enum carrier_state state)
 	if (c->state == state)
 		return;
 	c->state = state;
+	c->grace_ends = 0;
 	carrier_set_deadline(c, seconds_in(c, state));
 	if (state == CARRIER_IDLE) /* it could give way */
 		door_has_room(c->door);
@@ -240,6 +241,7 @@ static int carrier_start(struct carrier *c)
 
 	c->entered = r >= 0;
 	c->held.release = carrier_release;
+	c->grace_ends = carrier_from_now(d->grace * 1000000ull);
 	c->out.limit = API_ANSWER_MAX + PART;
 	c->in.limit = 2 * PART;
 	if (r >= 0)
@@ -282,9 +284,10 @@ void carrier_new(struct door *d, int fd, const struct sockaddr_storage *peer)
 bool carrier_end_idle(struct door *d)
 {
 	struct carrier *oldest = NULL;
+	uint64_t now = carrier_from_now(0);
 
 	for (struct carrier *c = d->carriers; c; c = c->next)
-		if (c->state == CARRIER_IDLE && !has_spoken(c))
+		if (c->state == CARRIER_IDLE && c->grace_ends <= now && !has_spoken(c))
 			oldest = c;
 	if (oldest)
 		carrier_free(oldest);

@@ -13,6 +13,7 @@
 #include "door.h"
 
 #define CARRIER_IDLE_SECONDS    75 /* longer than proxies keep a connection to us open */
+#define CARRIER_GRACE_SECONDS   2
 #define CARRIER_HEAD_SECONDS    10
 #define CARRIER_REQUEST_SECONDS 60
 #define CARRIER_WRITE_SECONDS   30
@@ -25,8 +26,9 @@ struct sockaddr_storage;
  * no memory for it or the door turns it away. */
 void carrier_new(struct door *d, int fd, const struct sockaddr_storage *peer);
 
-/* Ends the connection that has been idle among the longest. false: none is, or their next requests
- * have come and are yet to be read. */
+/* Ends the connection that has been idle among the longest. false: none is, or their requests have
+ * come and are yet to be read, or may be on their way: the program that has connected may not have had
+ * a processor since. */
 bool carrier_end_idle(struct door *d);
 void carrier_end_all(struct door *d);
 

@@ -25,6 +25,7 @@ struct carrier {
 	sd_event_source *io;
 	sd_event_source *timer; /* of the state */
 	bool eof;               /* the peer sends no more */
+	uint64_t grace_ends;    /* CLOCK_MONOTONIC, microseconds; 0: it has asked */
 
 	struct buffer in; /* not yet parsed */
 	struct http_parser *parser;

@@ -161,6 +161,7 @@ int control_start(struct server *s)
 		c->door = (struct door){ .server = s,
 			.limit = CONNECTIONS_MAX,
 			.idle = CARRIER_IDLE_SECONDS,
+			.grace = CARRIER_GRACE_SECONDS,
 			.body_limit = API_CONTENT_MAX,
 			.enter = enter,
 			.handle = handle };

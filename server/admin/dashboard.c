@@ -196,6 +196,7 @@ int dashboard_start(struct server *s)
 	d->door = (struct door){ .server = s,
 		.limit = CONNECTIONS_MAX,
 		.idle = CARRIER_IDLE_SECONDS,
+		.grace = CARRIER_GRACE_SECONDS,
 		.body_limit = API_CONTENT_MAX,
 		.headers = security_headers,
 		.enter = enter,

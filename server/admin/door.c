@@ -18,6 +18,15 @@ static bool is_waiting(int fd)
 	return poll(&p, 1, 0) == 1;
 }
 
+static bool pause_accepting(struct door *d)
+{
+	if (sd_event_source_set_time_relative(d->rest, REST_USEC) < 0 ||
+		sd_event_source_set_enabled(d->rest, SD_EVENT_ONESHOT) < 0)
+		return false;
+	sd_event_source_set_enabled(d->accept, SD_EVENT_OFF);
+	return true;
+}
+
 /* Who is idle goes, for one that may have something to say. */
 static bool make_room(struct door *d)
 {
@@ -27,14 +36,22 @@ static bool make_room(struct door *d)
 		return false;
 	if (carrier_end_idle(d))
 		return true;
-	sd_event_source_set_enabled(d->accept, SD_EVENT_OFF); /* until one ends or is idle */
+	/* Until one ends or is idle. A new one's grace may be over sooner. */
+	d->full = pause_accepting(d);
 	return false;
+}
+
+static void accept_again(struct door *d)
+{
+	d->full = false;
+	sd_event_source_set_enabled(d->rest, SD_EVENT_OFF);
+	sd_event_source_set_enabled(d->accept, SD_EVENT_ON);
 }
 
 void door_has_room(struct door *d)
 {
-	if (sd_event_source_get_enabled(d->rest, NULL) == 0) /* else when that is over */
-		sd_event_source_set_enabled(d->accept, SD_EVENT_ON);
+	if (d->full) /* a pause for another reason takes its time */
+		accept_again(d);
 }
 
 /* What can't be accepted now stays in the kernel's queue; without a pause the loop would spin. */
@@ -44,9 +61,7 @@ static void rest(struct door *d)
 
 	log_limited(
 		&rate, LOG_WARNING, "not accepting administrators' connections for a moment: %m");
-	if (sd_event_source_set_time_relative(d->rest, REST_USEC) >= 0 &&
-		sd_event_source_set_enabled(d->rest, SD_EVENT_ONESHOT) >= 0)
-		sd_event_source_set_enabled(d->accept, SD_EVENT_OFF);
+	(void)pause_accepting(d);
 }
 
 static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
@@ -54,7 +69,7 @@ static int on_rested(sd_event_source *source, uint64_t usec, void *userdata)
 	struct door *d = userdata;
 
 	(void)source, (void)usec;
-	sd_event_source_set_enabled(d->accept, SD_EVENT_ON);
+	accept_again(d);
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct door {
 	struct server *server;
 	size_t limit;      /* connections at once; beyond, idle ones go, else new ones wait */
 	uint32_t idle;     /* seconds without a request */
+	uint32_t grace;    /* seconds that one which has never asked is left before it makes room */
 	size_t body_limit; /* of a request */
 	/* Lines for the head of every answer, each with CR LF; NULL: none. */
 	const char *headers;
@@ -44,6 +45,7 @@ struct door {
 	bool open;
 	sd_event_source *accept;
 	sd_event_source *rest; /* timer: ends a pause of accepting */
+	bool full;             /* the pause is because of that */
 
 	/* carrier.c's */
 	struct carrier *carriers; /* the newest first */

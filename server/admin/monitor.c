@@ -117,6 +117,7 @@ int monitor_start(struct server *s)
 	m->door = (struct door){ .server = s,
 		.limit = CONNECTIONS_MAX,
 		.idle = CARRIER_IDLE_SECONDS,
+		.grace = CARRIER_GRACE_SECONDS,
 		.handle = handle };
 	s->monitor = m;
 	r = open_door(s, m);

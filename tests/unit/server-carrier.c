@@ -299,6 +299,50 @@ static void who_waits_for_nothing_makes_room(void **state)
 	close(late);
 }
 
+/* Who has just come may be about to speak. */
+static void who_is_new_makes_no_room(void **state)
+{
+	struct carrier_fixture *f = *state;
+	int fresh[4], late;
+
+	f->door.grace = 3600;
+	for (size_t i = 0; i < COUNT(fresh); i++)
+		fresh[i] = dial(f);
+	late = dial(f);
+	say(f, late, GET("/late"));
+	assert_int_equal(f->door.count, 4);
+	for (size_t i = 0; i < COUNT(fresh); i++)
+		assert_true(hear(f, fresh[i]));
+	say(f, fresh[0], GET("/first"));
+	assert_true(hear(f, fresh[0]));
+	assert_memory_equal(heard, "HTTP/1.1 404", 12);
+	assert_false(hear(f, fresh[0])); /* and now it is idle */
+	assert_true(hear(f, late));
+	assert_memory_equal(heard, "HTTP/1.1 404", 12);
+	for (size_t i = 0; i < COUNT(fresh); i++)
+		close(fresh[i]);
+	close(late);
+}
+
+static void who_stays_silent_makes_room(void **state)
+{
+	struct carrier_fixture *f = *state;
+	int silent[4], late;
+
+	f->door.grace = 1;
+	for (size_t i = 0; i < COUNT(silent); i++)
+		silent[i] = dial(f);
+	late = dial(f);
+	while (hear(f, silent[0]))
+		await_event(f);
+	say(f, late, GET("/late"));
+	assert_true(hear(f, late));
+	assert_memory_equal(heard, "HTTP/1.1 404", 12);
+	for (size_t i = 0; i < COUNT(silent); i++)
+		close(silent[i]);
+	close(late);
+}
+
 static void one_waits_until_another_is_done(void **state)
 {
 	struct carrier_fixture *f = *state;
@@ -404,6 +448,8 @@ int main(void)
 		it(a_failed_turn_takes_the_answer_and_the_stream_away),
 		it(requests_are_answered_one_after_the_other),
 		it(who_waits_for_nothing_makes_room),
+		it(who_is_new_makes_no_room),
+		it(who_stays_silent_makes_room),
 		it(one_waits_until_another_is_done),
 		it(who_has_spoken_does_not_make_room),
 		it(a_request_at_the_last_moment_is_answered),
