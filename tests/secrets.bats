@@ -638,6 +638,7 @@ forgets_web()
 	# The server under a user of its own, as its unit has it.
 	other_configured "$MACHINES_RUN/other/state"
 	chmod 755 "$MACHINES_RUN"
+	store_reachable
 	# The tree may be in a folder that is root's alone.
 	cp -R "$BUILD/muster-server" "$BUILD/clients" "$other"
 	sed -i "s|^Clients=.*|Clients=$other/clients|" "$other/muster-server.conf"

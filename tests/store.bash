@@ -10,6 +10,7 @@
 #   store_query STATE [SQL] asks it, or what comes on standard input, in SQLite's words
 #   store_dump STATE        all that is in it, as text
 #   store_files STATE       the files and folders in which it is
+#   store_reachable         to servers of any user too
 #   store_aside STATE       puts it aside while the server is down, and an empty one in its place; store_back puts it back
 
 store_is_postgresql()
@@ -33,6 +34,15 @@ store_line()
 			-c "CREATE DATABASE ${name##*=}" 2>/dev/null
 	fi
 	echo "Store=$name"
+}
+
+store_reachable()
+{
+	local folder=${MUSTER_CLUSTER-}
+
+	store_is_postgresql || return 0
+	folder=${folder#host=}
+	chmod 711 "${folder%% *}"
 }
 
 # SQLite's words in PostgreSQL's.
