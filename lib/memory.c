@@ -30,13 +30,13 @@ static void drop(uintptr_t start, uintptr_t end)
 }
 
 /* Of one program or library. Segments that can be written hold relocations and data: they must
- * stay. userdata: flags of more segments that stay. */
+ * stay. */
 static int drop_unwritable(struct dl_phdr_info *info, size_t size, void *userdata)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	const ElfW(Word) *kept = userdata;
 
 	(void)size;
+	(void)userdata;
 	if (info->dlpi_addr == getauxval(AT_SYSINFO_EHDR)) /* the kernel's own */
 		return 0;
 	for (size_t i = 0; i < info->dlpi_phnum; i++) {
@@ -45,15 +45,10 @@ static int drop_unwritable(struct dl_phdr_info *info, size_t size, void *userdat
 		uintptr_t end =
 			(info->dlpi_addr + p->p_vaddr + p->p_memsz + page - 1) & ~(page - 1);
 
-		if (p->p_type == PT_LOAD && (p->p_flags & (PF_W | *kept)) == 0 && start < end)
+		if (p->p_type == PT_LOAD && (p->p_flags & PF_W) == 0 && start < end)
 			drop(start, end);
 	}
 	return 0;
-}
-
-static void unmap_all_but(ElfW(Word) kept)
-{
-	(void)dl_iterate_phdr(drop_unwritable, &kept);
 }
 
 /* In bytes; 0: not known. proc_pid_statm(5) */
@@ -73,12 +68,11 @@ static size_t resident(void)
 void memory_give_back(void)
 {
 	(void)malloc_trim(0);
-	unmap_all_but(0);
+	(void)dl_iterate_phdr(drop_unwritable, NULL);
 }
 
 void memory_rest(void)
 {
-	unmap_all_but(PF_X);
 	if (resident() > MUCH)
-		unmap_all_but(0);
+		(void)dl_iterate_phdr(drop_unwritable, NULL);
 }

@@ -14,11 +14,10 @@ void memory_prepare(void);
  * next one. */
 void memory_give_back(void);
 
-/* After a little work that comes again and again: unmaps constants, a third of what is mapped, of
- * which little is touched again. Code only if too much has gathered: a kernel whose page cache
- * holds the program in large pieces maps a whole piece at a touch, all of it after a while, and
- * again as cheaply; where pieces are small, bringing the code back would cost as much time as the
- * work itself. */
+/* After a little work that comes again and again: unmaps that only if more than 4 MiB have gathered.
+ * They do where the page cache holds the program in large pieces, of which one touch maps a whole
+ * one, again as cheaply; where pieces are small, what the work touches stays far below, and bringing
+ * it back each time would cost as much as the work itself. */
 void memory_rest(void);
 
 #endif
