@@ -8,8 +8,8 @@
 #include "agent/ending.h"
 #include "agent/greeting.h"
 #include "agent/listen.h"
-#include "lib/memory.h"
 #include "lib/body.h"
+#include "lib/memory.h"
 
 #define HEARTBEAT_LEAST 5    /* seconds */
 #define HEARTBEAT_MOST  3600 /* seconds */

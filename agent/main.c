@@ -13,9 +13,9 @@
 #include "agent/ending.h"
 #include "agent/listen.h"
 #include "agent/log.h"
-#include "lib/memory.h"
 #include "agent/send.h"
 #include "agent/status.h"
+#include "lib/memory.h"
 #include "lib/secret.h"
 
 #define STATE_FOLDER   "/var/lib/muster-agent"
