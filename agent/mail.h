@@ -23,7 +23,7 @@ struct mail *mail_free(struct mail *m); /* takes NULL, returns NULL */
 
 /* The channel stands and the server has acknowledged a HELLO on it: sends. Negative errno. */
 int mail_begin(struct mail *m) must_use;
-/* The server takes no messages for now: those under way are still acknowledged. */
+/* The server takes no messages until mail_begin() again: those under way are still acknowledged. */
 void mail_hold(struct mail *m);
 /* It is lost. */
 void mail_end(struct mail *m);

@@ -1,31 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include "agent/apply.h"
 #include "agent/hook.h"
 #include "lib/file.h"
-
-static char folder[64];
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *f)
-{
-	(void)st, (void)flag, (void)f;
-	return remove(path);
-}
-
-static void begin(void)
-{
-	strcpy(folder, "/tmp/muster-test-XXXXXX");
-	assert_non_null(mkdtemp(folder));
-}
-
-static void end(void)
-{
-	assert_int_equal(nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
+#include "tests/unit/folder.h"
 
 static void a_result_is_read_as_written(void **state)
 {
