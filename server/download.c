@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "etag.h"
 #include "http_answer.h"
 #include "lib/text.h"
 #include "stream.h"
@@ -57,24 +58,6 @@ int range_parse(const char *text, uint64_t size, uint64_t *ret_from, uint64_t *r
 	return 0;
 }
 
-bool etag_listed(const char *list, const char *tag)
-{
-	size_t len = strlen(tag);
-
-	if (strcmp(list, "*") == 0)
-		return true;
-	while (*list != '\0') {
-		list += strspn(list, " \t,");
-		if (strncmp(list, "W/", 2) == 0)
-			list += 2;
-		if (strncmp(list, tag, len) == 0 &&
-			(list[len] == '\0' || strchr(" \t,", list[len])))
-			return true;
-		list += strcspn(list, ",");
-	}
-	return false;
-}
-
 static void etag_of(const uint8_t sha256[static 32], char ret[static ETAG_SIZE])
 {
 	ret[0] = '"';
@@ -115,7 +98,7 @@ int download_answer(const struct http_request *r, const struct download_body *bo
 	etag_of(body->sha256, etag);
 	int used = snprintf(headers, sizeof(headers),
 		"ETag: %s\r\nCache-Control: no-cache\r\nAccept-Ranges: bytes\r\n", etag);
-	if (r->if_none_match != NULL && etag_listed(r->if_none_match, etag))
+	if (r->if_none_match != NULL && etag_listed(r->if_none_match, etag, ETAG_WEAK))
 		return http_answer_head(out, 304, NULL, body->size, keep_alive, headers);
 	int error = wanted_part(r, etag, body->size, &from, &to);
 	if (error == -ERANGE) {

@@ -37,7 +37,4 @@ void download_end(struct download *d);
  * -EINVAL: something else that is to be ignored. */
 int range_parse(const char *text, uint64_t size, uint64_t *ret_from, uint64_t *ret_to) must_use;
 
-/* Is the tag, in quotes, in a list such as If-None-Match has (weak ones count), or is that *? */
-bool etag_listed(const char *list, const char *tag);
-
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../dblink.h"
-#include "../download.h"
+#include "../etag.h"
 #include "../http_answer.h"
 #include "lib/text.h"
 #include "repeat.h"
@@ -35,7 +35,7 @@ static void reply_with(struct api_call *c, int status, const char *type, const v
 
 	if (status == 200 && is_read(c)) {
 		tag_of(text, len, etag);
-		had = known && etag_listed(known, etag);
+		had = known && etag_listed(known, etag, ETAG_WEAK);
 	}
 	snprintf(all, sizeof(all), "Cache-Control: no-store\r\n%s%s%s%s", *etag ? "ETag: " : "",
 		etag, *etag ? "\r\n" : "", headers);

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../download.h"
+#include "../etag.h"
 #include "../http_answer.h"
 
 #define ASSETS "/assets/"
@@ -95,7 +95,7 @@ static int serve(const struct http_request *q, const struct pages_file *f, int s
 		all = NULL;
 		return -ENOMEM;
 	}
-	if (status == 200 && q->if_none_match && etag_listed(q->if_none_match, f->etag))
+	if (status == 200 && q->if_none_match && etag_listed(q->if_none_match, f->etag, ETAG_WEAK))
 		return http_answer_head(out, 304, NULL, f->len, q->keep_alive, all);
 	r = http_answer_head(out, status, type_of(f->name), f->len, q->keep_alive, all);
 	return r < 0 || q->method == HTTP_METHOD_HEAD ? r : buffer_append(out, f->data, f->len);

@@ -5,7 +5,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "../download.h"
+#include "../etag.h"
 #include "answer.h"
 
 void tag_of(const void *text, size_t len, char ret[static TAG_SIZE])
@@ -30,33 +30,17 @@ int tag_of_json(json_t *object, char ret[static TAG_SIZE])
 	return 0;
 }
 
-bool tag_matches(const char *list, const char *tag)
-{
-	size_t len = strlen(tag);
-
-	if (strcmp(list, "*") == 0)
-		return true;
-	while (*list != '\0') {
-		list += strspn(list, " \t,");
-		if (strncmp(list, tag, len) == 0 &&
-			(list[len] == '\0' || strchr(" \t,", list[len])))
-			return true;
-		list += strcspn(list, ",");
-	}
-	return false;
-}
-
 bool tag_permits(struct api_call *c, const char *etag)
 {
 	const char *wanted = c->request->if_match, *unwanted = c->request->if_none_match;
 
-	if (wanted && (!etag || !tag_matches(wanted, etag))) {
+	if (wanted && (!etag || !etag_listed(wanted, etag, ETAG_STRONG))) {
 		answer_refuse(c, 412, "precondition-failed",
 			etag ? "it is another now than If-Match says: read it again"
 			     : "there is none yet, and If-Match says there is");
 		return false;
 	}
-	if (unwanted && etag && etag_listed(unwanted, etag)) {
+	if (unwanted && etag && etag_listed(unwanted, etag, ETAG_WEAK)) {
 		answer_refuse(c, 412, "precondition-failed",
 			"it is there already, and If-None-Match says it isn't");
 		return false;

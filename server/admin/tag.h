@@ -14,10 +14,6 @@ void tag_of(const void *text, size_t len, char ret[static TAG_SIZE]);
 /* Of what answer_json() would make of the object, which is taken over. -ENOMEM. */
 int tag_of_json(json_t *object, char ret[static TAG_SIZE]) must_use;
 
-/* Is it in the list of an If-Match, or is that "*"? A weak one is none (RFC 9110, 13.1.1); for
- * If-None-Match, where it is, see etag_listed() of download.h. */
-bool tag_matches(const char *list, const char *tag);
-
 /* What a request that changes something has in If-Match and If-None-Match, against what is there now:
  * etag NULL: nothing. false: it has been refused (412). */
 bool tag_permits(struct api_call *c, const char *etag) must_use;

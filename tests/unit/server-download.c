@@ -52,20 +52,6 @@ static void a_range_is_inside_or_refused(void **state)
 	}
 }
 
-static void a_tag_is_found_in_a_list_as_a_whole(void **state)
-{
-	(void)state;
-	assert_true(etag_listed("\"a\"", "\"a\""));
-	assert_true(etag_listed("*", "\"a\""));
-	assert_true(etag_listed("\"b\", \"a\"", "\"a\""));
-	assert_true(etag_listed("\"b\",W/\"a\" ,\"c\"", "\"a\""));
-	assert_false(etag_listed("", "\"a\""));
-	assert_false(etag_listed("\"ab\"", "\"a\""));
-	assert_false(etag_listed("a", "\"a\""));
-	assert_false(etag_listed("\"b\"", "\"a\""));
-	assert_false(etag_listed(",,,", "\"a\""));
-}
-
 /* ---- whole answers */
 
 static const uint8_t hash[32] = { 0xab };
@@ -219,8 +205,8 @@ static void a_file_that_became_shorter_ends_the_download(void **state)
 	buffer_clear(&out);
 }
 
-UNIT(it(a_range_is_inside_or_refused), it(a_tag_is_found_in_a_list_as_a_whole),
-	it(the_whole_text_has_its_tag), it(head_has_no_body_but_its_length), it(a_part_says_which),
+UNIT(it(a_range_is_inside_or_refused), it(the_whole_text_has_its_tag),
+	it(head_has_no_body_but_its_length), it(a_part_says_which),
 	it(a_part_of_other_bytes_is_the_whole), it(a_part_outside_is_refused),
 	it(what_is_known_is_not_sent_again), it(a_file_goes_out_in_slices_and_stays_open_so_long),
 	it(a_file_that_became_shorter_ends_the_download))

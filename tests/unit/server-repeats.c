@@ -110,22 +110,6 @@ static void there_is_a_bound(void **state)
 	assert_int_equal(add(f->store, "b", "key", "body"), 0);
 }
 
-static void strong_tags_are_compared_whole(void **state)
-{
-	(void)state;
-	assert_true(tag_matches("\"a\"", "\"a\""));
-	assert_true(tag_matches("*", "\"a\""));
-	assert_true(tag_matches("\"b\", \"a\"", "\"a\""));
-	assert_true(tag_matches("\"b\",\t\"a\" ,\"c\"", "\"a\""));
-	assert_false(tag_matches("W/\"a\"", "\"a\""));
-	assert_false(tag_matches("", "\"a\""));
-	assert_false(tag_matches("a", "\"a\""));
-	assert_false(tag_matches("\"ab\"", "\"a\""));
-	assert_false(tag_matches("\"a", "\"a\""));
-	assert_false(tag_matches(",,,", "\"a\""));
-	assert_false(tag_matches("**", "\"a\""));
-}
-
 static void a_tag_is_of_the_bytes(void **state)
 {
 	char one[TAG_SIZE], two[TAG_SIZE];
@@ -150,7 +134,6 @@ int main(void)
 		T(a_key_is_taken_once),
 		T(after_a_day_it_is_forgotten),
 		T(there_is_a_bound),
-		T(strong_tags_are_compared_whole),
 		T(a_tag_is_of_the_bytes),
 	};
 
