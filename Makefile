@@ -54,7 +54,7 @@ endif
 CURL_CPPFLAGS   := -isystem $(DEPS)/include
 LIBPQ_CPPFLAGS := -isystem $(shell pkg-config --variable=includedir libpq 2>/dev/null)
 LLHTTP_CPPFLAGS := $(if $(LLHTTP),-isystem $(dir $(LLHTTP))include/llhttp)
-STATIC_CRYPTO := $(shell pkg-config --static --libs libssl 2>/dev/null) -lsecp256k1 -lsodium
+STATIC_CRYPTO := $(shell pkg-config --static --libs libssl 2>/dev/null) $(DEPS)/lib/libsecp256k1.a -lsodium
 ifdef SAN
 # Everything but the C library inside, so that they run in the tests' machines as the static ones do.
 INSIDE     := -Wl,-Bstatic $(STATIC_CRYPTO) -lcares -linih -lcap -Wl,-Bdynamic

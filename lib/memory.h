@@ -14,7 +14,7 @@ void memory_prepare(void);
  * next one. */
 void memory_give_back(void);
 
-/* After a little work that comes again and again: unmaps that only if more than 4 MiB have gathered.
+/* After a little work that comes again and again: unmaps that only if much more has gathered than it needs.
  * They do where the page cache holds the program in large pieces, of which one touch maps a whole
  * one, again as cheaply; where pieces are small, what the work touches stays far below, and bringing
  * it back each time would cost as much as the work itself. */
