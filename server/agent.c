@@ -112,25 +112,57 @@ static int come_back(struct channel *c, struct client_record *client)
 	return 0;
 }
 
+/* What it says of the machine goes into the store. Negative: that failed. */
+static int note_hello(struct channel *c, const struct hello *hello, struct client_record *client)
+{
+	char address[ADDRESS_SIZE];
+	int r = *client->successor ? come_back(c, client) : agent_succeed(c->server, client);
+
+	source_text(stream_source(c->stream), address);
+	if (r == 0)
+		r = clones_watch(c, client, hello, address);
+	return r < 0 ? r : store_client_hello(c->server->store, c->id, hello, address);
+}
+
+/* What the machine holds, and how it is reached, as it says by now. */
+static int follow_hello(struct channel *c, const struct hello *hello,
+	const struct client_record *client, bool first)
+{
+	int r = configs_hello(c, &hello->holdings);
+
+	if (r == -ETIMEDOUT)
+		return r;
+	if (r == 0 && (first || hello->listens != 0))
+		r = dialer_hello(c, hello, client);
+	return r < 0 ? channel_store_failed(c, r) : 0;
+}
+
+static int answer_hello(
+	struct channel *c, uint64_t sequence, const struct client_record *client, bool first)
+{
+	int r = 0;
+
+	/* Or another process has made of it what this one has not heard. */
+	if ((first && client->state != CLIENT_ENROLLED) ||
+		c->suspended != (client->state == CLIENT_SUSPENDED))
+		r = channel_state(c, client->state, client->reason);
+	if (r >= 0)
+		r = reply_ack(c, sequence, true);
+	return r < 0 || !first ? r : resets_due(c);
+}
+
 static int take_hello(struct channel *c, uint64_t sequence, const struct hello *hello)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
-	char address[ADDRESS_SIZE];
 
 	int r = agent_check(c, sequence, &client);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (turn_enter(c->server->turn) < 0)
 		return reply_put_off(c, sequence, OP_HELLO);
-	source_text(stream_source(c->stream), address);
-	r = *client.successor ? come_back(c, &client) : agent_succeed(c->server, &client);
+	r = note_hello(c, hello, &client);
 	if (r == 0)
-		r = clones_watch(c, &client, hello, address);
-	if (r == 0)
-		r = store_client_hello(c->server->store, c->id, hello, address);
-	if (r < 0)
-		return channel_store_failed(c, r);
-	r = presence_hold(c);
+		r = presence_hold(c);
 	if (r != 0)
 		return r < 0 ? channel_store_failed(c, r) : -ESTALE;
 	bool first = !c->connected;
@@ -138,21 +170,12 @@ static int take_hello(struct channel *c, uint64_t sequence, const struct hello *
 		log_first_hello(c, hello);
 	channels_take_over(c);
 	c->heard = true;
-	r = configs_hello(c, &hello->holdings);
+	r = follow_hello(c, hello, &client, first);
 	if (r < 0)
-		return r == -ETIMEDOUT ? r : channel_store_failed(c, r);
-	if (first || hello->listens != 0)
-		r = dialer_hello(c, hello, &client);
-	if (r < 0)
-		return channel_store_failed(c, r);
+		return r;
 	stream_deadline(c->stream, DEADLINE_IDLE, config_idle_timeout(&c->server->config));
 	channel_linger(c);
-	/* Or another process has made of it what this one has not heard. */
-	if ((first && client.state != CLIENT_ENROLLED) ||
-		c->suspended != (client.state == CLIENT_SUSPENDED))
-		r = channel_state(c, client.state, client.reason);
-	r = r < 0 ? r : reply_ack(c, sequence, true);
-	return r < 0 || !first ? r : resets_due(c);
+	return answer_hello(c, sequence, &client, first);
 }
 
 void agent_beat(struct channel *c, const struct beat *b)

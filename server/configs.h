@@ -23,7 +23,8 @@ void configs_all_due(struct server *s);
 void configs_all_due_here(struct server *s); /* of this process only (mesh.h) */
 void configs_forget(struct channel *c);      /* the channel ends */
 
-/* Takes over what the machine says it holds. Negative: the store failed. */
+/* Takes over what the machine says it holds. -ETIMEDOUT: it has not answered to a configuration in
+ * time, so the channel must end; other negative: the store failed. */
 int configs_hello(struct channel *c, const struct holdings *held) must_use;
 
 /* The machine's ACK and NACK of a CONFIG: kept as a receipt. */
