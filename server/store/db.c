@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "db.h"
+#include "lib/buffer.h"
 
 /* A file's path starts with a slash. */
 const struct db_driver *db_driver_of(const char *location)
@@ -13,6 +14,32 @@ const struct db_driver *db_driver_of(const char *location)
 		if (strncmp(location, schemes[i], strlen(schemes[i])) == 0)
 			return &db_postgresql;
 	return *location != '/' && strchr(location, '=') ? &db_postgresql : &db_sqlite;
+}
+
+static const struct db_word *word_at(const char *text, const struct db_word *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(text, words[i].common, strlen(words[i].common)) == 0)
+			return &words[i];
+	return NULL;
+}
+
+char *db_translate(const char *text, const struct db_word *words, size_t count)
+{
+	struct buffer out = {};
+	int r = 0;
+
+	while (r == 0 && *text) {
+		const struct db_word *w = word_at(text, words, count);
+
+		r = buffer_append(&out, w ? w->here : text, w ? strlen(w->here) : 1);
+		text += w ? strlen(w->common) : 1;
+	}
+	if (r == 0)
+		r = buffer_append(&out, "", 1);
+	if (r < 0)
+		buffer_clear(&out);
+	return (char *)out.data;
 }
 
 struct value value_integer(uint64_t n)

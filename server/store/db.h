@@ -110,6 +110,15 @@ extern const struct db_driver db_sqlite; /* location: a file's path or ":memory:
 /* location: postgresql://HOST/DATABASE or libpq's key=value. All is in the schema "muster". */
 extern const struct db_driver db_postgresql;
 
+/* A word of the common SQL, and what a database says instead. */
+struct db_word {
+	const char *common, *here;
+};
+
+/* For the drivers: the text with the first of the words that fits in each place replaced, in
+ * literals too. The caller frees it; NULL: no memory. */
+char *db_translate(const char *text, const struct db_word *words, size_t count) must_use;
+
 /* The driver that a location is for. */
 const struct db_driver *db_driver_of(const char *location);
 

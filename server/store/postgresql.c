@@ -299,38 +299,14 @@ static const void *pg_bytes(struct rows *r, int column, size_t *ret_len)
 
 /* ---- scripts and transactions */
 
-static const struct {
-	const char *word, *here;
-} words[] = {
+static const struct db_word words[] = {
 	{ "{integer}", "BIGINT" }, { "{bytes}", "BYTEA" }, { "{strict}", "" },
 	{ " TEXT", " TEXT COLLATE \"C\"" }, /* the order of bytes, as SQLite's */
 };
 
-static char *translate(const char *text)
-{
-	char *ret = malloc(3 * strlen(text) + 32);
-	char *to = ret;
-
-	while (ret && *text) {
-		size_t i = 0;
-
-		while (i < COUNT(words) && strncmp(text, words[i].word, strlen(words[i].word)) != 0)
-			i++;
-		if (i == COUNT(words)) {
-			*to++ = *text++;
-			continue;
-		}
-		to = stpcpy(to, words[i].here);
-		text += strlen(words[i].word);
-	}
-	if (ret)
-		*to = '\0';
-	return ret;
-}
-
 static int pg_script(struct db *db, const char *text)
 {
-	scoped(freep) char *translated = translate(text);
+	scoped(freep) char *translated = db_translate(text, words, COUNT(words));
 	struct postgresql *p = of(db);
 
 	if (!translated)

@@ -51,40 +51,14 @@ static int failed(struct sqlite *s, const char *what)
 
 /* ---- statements */
 
-static const struct {
-	const char *word, *here;
-} words[] = {
+static const struct db_word words[] = {
 	{ "{integer}", "INTEGER" }, { "{bytes}", "BLOB" }, { "{strict}", "STRICT" },
 	{ "$", "?" }, /* SQLite takes $1 for a name and numbers by order, but ?1 for a number */
 };
 
-/* The text in SQLite's words, none of which is longer than its stand-in. No literal of the store's
- * has one of these in it. */
-static char *translate(const char *text)
-{
-	char *ret = malloc(strlen(text) + 1);
-	char *to = ret;
-
-	while (ret && *text) {
-		size_t i = 0;
-
-		while (i < COUNT(words) && strncmp(text, words[i].word, strlen(words[i].word)) != 0)
-			i++;
-		if (i == COUNT(words)) {
-			*to++ = *text++;
-			continue;
-		}
-		to = stpcpy(to, words[i].here);
-		text += strlen(words[i].word);
-	}
-	if (ret)
-		*to = '\0';
-	return ret;
-}
-
 static int prepare(struct sqlite *s, const struct sql *sql, struct statement **ret)
 {
-	scoped(freep) char *text = translate(sql->text);
+	scoped(freep) char *text = db_translate(sql->text, words, COUNT(words));
 	struct statement *st = text ? calloc(1, sizeof(*st)) : NULL;
 
 	if (!st)
@@ -203,7 +177,7 @@ static int execute(struct sqlite *s, const char *text)
 
 static int sqlite_script(struct db *db, const char *text)
 {
-	scoped(freep) char *translated = translate(text);
+	scoped(freep) char *translated = db_translate(text, words, COUNT(words));
 
 	return translated ? execute(of(db), translated) : -ENOMEM;
 }
