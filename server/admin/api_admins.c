@@ -21,27 +21,6 @@ static json_t *admin_object(const struct admin_record *a)
 		value_time(a->changed), "last_login", value_time(a->login));
 }
 
-bool read_password(
-	struct api_call *c, const char *field, size_t min, char ret[static PASSWORD_SIZE])
-{
-	json_t *value = json_object_get(c->body, field);
-	const char *text = json_string_value(value);
-
-	if (!text || strlen(text) != json_string_length(value)) {
-		answer_refuse(c, 400, "bad-field", "field '%s' must be a password", field);
-		return false;
-	}
-	if (password_normal(text, ret) < 0) {
-		answer_refuse(c, 400, "bad-field", "field '%s' is longer than %d bytes", field,
-			PASSWORD_MAX);
-		return false;
-	}
-	if (password_length(ret) >= min)
-		return true;
-	answer_refuse(c, 400, "bad-field", "field '%s' is shorter than %zu characters", field, min);
-	return false;
-}
-
 /* ---- list */
 
 static int list_one(void *userdata, const struct admin_record *a)

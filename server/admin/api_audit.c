@@ -11,14 +11,6 @@
 
 #define WALK_ROWS 500 /* entries checked in one step: about a millisecond */
 
-json_t *audit_json(const struct audit_record *a)
-{
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "seq", (json_int_t)a->seq, "time",
-		value_time(a->time), "actor", value_said(a->actor), "act", value_said(a->act),
-		"object", value_said(a->object), "detail", value_said(a->detail), "hash",
-		value_hex(a->hash, sizeof(a->hash)));
-}
-
 static int list_one(void *userdata, const struct audit_record *a)
 {
 	return listing_add(userdata, audit_json(a), "%" PRIu64, a->seq);

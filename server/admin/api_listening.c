@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Where machines that listen are dialled. */
-#include <errno.h>
-#include <string.h>
 
 #include "../changes.h"
 #include "../dialer.h"
@@ -9,35 +7,6 @@
 #include "answer.h"
 #include "clients_json.h"
 #include "read.h"
-#include "value.h"
-
-/* An IPv6 address needs its brackets in front of the port. */
-static json_t *own_address(const struct listening_record *l)
-{
-	if (l->port == 0 || l->address[0] == '\0')
-		return json_null();
-	return json_sprintf(
-		strchr(l->address, ':') ? "[%s]:%u" : "%s:%u", l->address, (unsigned)l->port);
-}
-
-json_t *listening_object(const struct server *s, const struct client_record *client)
-{
-	struct listening_record l;
-	int r = store_listening_get(s->store, client->id, &l);
-
-	if (r < 0)
-		return r == -ENOENT ? json_null() : NULL;
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "own", own_address(&l), "fixed",
-		value_said_or_null(l.fixed), "next", value_time(l.next), "seen", value_time(l.seen),
-		"error", value_said_or_null(l.error));
-}
-
-bool client_listens(const struct server *s, const struct client_record *client)
-{
-	struct listening_record l;
-
-	return store_listening_get(s->store, client->id, &l) == 0 && l.port > 0;
-}
 
 static bool read_address(struct api_call *c, const char **ret)
 {

@@ -14,7 +14,6 @@
 #include "page.h"
 #include "read.h"
 #include "recent.h"
-#include "value.h"
 
 #define SCAN_ROWS   2000  /* looked at for one answer */
 #define WAIT_MAX    60    /* seconds */
@@ -36,15 +35,6 @@ struct messages {
 	struct listing listing;
 	uint64_t last; /* seq of those taken */
 };
-
-json_t *message_json(const struct message_record *m)
-{
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "seq", (json_int_t)m->seq,
-		"client", value_hex(m->client, sizeof(m->client)), "hostname",
-		value_said_or_null(m->hostname), "type", value_said(m->type), "sent",
-		value_time(m->sent), "received", value_time(m->received), "number",
-		(json_int_t)m->number, "text", json_string(m->text));
-}
 
 static int list_one(void *userdata, const struct message_record *m)
 {

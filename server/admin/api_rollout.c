@@ -9,7 +9,7 @@
 #include "../channels.h"
 #include "../desired.h"
 #include "answer.h"
-#include "clients_json.h"
+#include "clients_search.h"
 #include "filters.h"
 #include "found.h"
 #include "page.h"

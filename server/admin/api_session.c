@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "../changes.h"
-#include "../http_answer.h"
 #include "../log.h"
 #include "access.h"
 #include "answer.h"
@@ -168,18 +167,6 @@ static bool start_login(struct api_call *c, const char *name, const char *passwo
 	if (r < 0)
 		refuse_busy(c, 1);
 	return r == 0;
-}
-
-void refuse_busy(struct api_call *c, uint32_t seconds)
-{
-	char header[48];
-	int r;
-
-	snprintf(header, sizeof(header), "Retry-After: %u\r\n", seconds);
-	r = http_answer_problem(c->out, 429, "too-many-logins",
-		"too many logins have been tried; wait a while", c->request->keep_alive, header);
-	if (r < 0)
-		c->error = r;
 }
 
 void api_session_start(struct api_call *c)

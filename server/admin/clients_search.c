@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clients looked for and counted: through all of them, in steps that hold nobody up. */
+#include "clients_search.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -192,13 +193,8 @@ static bool count_on(struct api_call *c)
 	return step(c, count_one, answer_count);
 }
 
-void api_client_count(struct api_call *c)
+void clients_count(struct api_call *c, const struct client_wish *wish)
 {
-	struct param params[] = { WISH_PARAMS };
-	struct client_wish wish;
-
-	if (!read_query(c, params, COUNT(params)) || !read_wish(c, params, &wish))
-		return;
-	if (start(c, &wish) && count_on(c))
+	if (start(c, wish) && count_on(c))
 		c->step = count_on;
 }

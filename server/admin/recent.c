@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The audit log and the messages from the newest on, and what has happened to one machine. */
-#include "../store/recent.h"
+#include "recent.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "../store/recent.h"
 #include "answer.h"
 #include "audit_json.h"
 #include "filters.h"
 #include "messages_json.h"
 #include "page.h"
 #include "read.h"
-#include "recent.h"
 
 /* ---- a listing in steps: one of the looks goes on until the page is full */
 
