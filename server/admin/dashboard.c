@@ -13,7 +13,6 @@
 #include "hosts.h"
 #include "pages.h"
 
-#define BACKLOG         128
 #define CONNECTIONS_MAX 512
 #define PER_NETWORK_MAX 64 /* of these, but for listed proxies: one party can't have them all */
 
@@ -167,17 +166,13 @@ void dashboard_address(const struct server *s, char ret[static DASHBOARD_TEXT])
 
 static int open_door(struct server *s, struct dashboard *d)
 {
-	int fd = -1, r = address_listen(&s->config.dashboard, BACKLOG, &fd);
+	int r = door_listen(&d->door, &s->config.dashboard, d->address);
 
 	if (r == -EADDRINUSE && !s->config.dashboard_given) {
 		log_warning("there is no dashboard: its default address, 127.0.0.1:8080, is taken; "
 			    "set Listen= in [dashboard], or none");
 		return 0;
 	}
-	if (r < 0)
-		return r;
-	(void)address_of_socket(fd, d->address);
-	r = door_open(&d->door, fd);
 	if (r == 0)
 		log_info("the dashboard is at http://%s", d->address);
 	return r;

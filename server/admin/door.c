@@ -9,6 +9,7 @@
 #include "carrier.h"
 
 #define REST_USEC 200000
+#define BACKLOG   128
 #define BATCH     8 /* connections accepted in one event */
 
 static bool is_waiting(int fd)
@@ -108,6 +109,16 @@ int door_open(struct door *d, int fd)
 	if (r < 0)
 		door_close(d);
 	return r < 0 ? r : 0;
+}
+
+int door_listen(struct door *d, const struct listen_address *a, char ret[static ADDRESS_TEXT_SIZE])
+{
+	int fd = -1, r = address_listen(a, BACKLOG, &fd);
+
+	if (r < 0)
+		return r;
+	(void)address_of_socket(fd, ret);
+	return door_open(d, fd);
 }
 
 void door_close(struct door *d)

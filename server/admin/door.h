@@ -7,6 +7,7 @@
 #ifndef MUSTER_ADMIN_DOOR_H
 #define MUSTER_ADMIN_DOOR_H
 
+#include "../address.h"
 #include "../source.h"
 #include "api.h"
 
@@ -54,6 +55,9 @@ struct door {
 
 /* fd listens already, and is the door's from here on, also on failure. */
 int door_open(struct door *d, int fd) must_use;
+/* The same with a socket of its own; ret: where that is. Errors: address_listen()'s as well. */
+int door_listen(struct door *d, const struct listen_address *a, char ret[static ADDRESS_TEXT_SIZE])
+	must_use;
 /* Ends all connections. May be called twice, and of a door all zero that was never opened. */
 void door_close(struct door *d);
 

@@ -10,7 +10,6 @@
 #include "carrier.h"
 #include "read.h"
 
-#define BACKLOG         128
 #define CONNECTIONS_MAX 64
 #define METRICS_MAX     (1u << 20)
 
@@ -90,22 +89,9 @@ static void handle(struct door *d, const struct visitor *v, struct api_call *c)
 	api_handle(c);
 }
 
-static int open_door(struct server *s, struct monitor *m)
-{
-	char address[ADDRESS_TEXT_SIZE];
-	int fd = -1, r = address_listen(&s->config.monitor, BACKLOG, &fd);
-
-	if (r < 0)
-		return r;
-	(void)address_of_socket(fd, address);
-	r = door_open(&m->door, fd);
-	if (r == 0)
-		log_info("metrics are at http://%s/metrics", address);
-	return r;
-}
-
 int monitor_start(struct server *s)
 {
+	char address[ADDRESS_TEXT_SIZE];
 	struct monitor *m;
 	int r;
 
@@ -120,9 +106,11 @@ int monitor_start(struct server *s)
 		.grace = CARRIER_GRACE_SECONDS,
 		.handle = handle };
 	s->monitor = m;
-	r = open_door(s, m);
-	if (r == 0)
+	r = door_listen(&m->door, &s->config.monitor, address);
+	if (r == 0) {
+		log_info("metrics are at http://%s/metrics", address);
 		return 0;
+	}
 	monitor_stop(s);
 	return log_err(r, "cannot listen at the address of MetricsListen=");
 }
@@ -132,6 +120,5 @@ void monitor_stop(struct server *s)
 	if (!s->monitor)
 		return;
 	door_close(&s->monitor->door);
-	free(s->monitor);
-	s->monitor = NULL;
+	free(give(s->monitor));
 }
