@@ -89,14 +89,19 @@ void api_client_remove(struct api_call *c)
 	change(c, CLIENT_REMOVE);
 }
 
-static void log_reset(const struct api_call *c, const struct client_record *client)
+/* Logged, and the machine hears of it as soon as it can be told anything. */
+static void follow(const struct api_call *c, const struct client_record *client, const char *what)
 {
 	char id[CLIENT_ID_TEXT_SIZE], message[256];
 
 	sodium_bin2hex(id, sizeof(id), client->id, sizeof(client->id));
-	snprintf(message, sizeof(message), "%s (%s) is to restart its agent, by %s",
-		client->facts.hostname, id, c->actor);
+	snprintf(message, sizeof(message), "%s (%s) %s, by %s", client->facts.hostname, id, what,
+		c->actor);
 	log_fields(LOG_NOTICE, message, "MUSTER_CLIENT", id, "MUSTER_ACTOR", c->actor, NULL);
+	changes_tell_client(c->server, CHANGE_CLIENTS, client->id);
+	mesh_look(c->server, client->id);
+	channels_due(c->server->channels, client->id);
+	dialer_tell(c->server, client->id);
 }
 
 void api_client_reset(struct api_call *c)
@@ -120,13 +125,8 @@ void api_client_reset(struct api_call *c)
 		answer_store_error(c, r, "client");
 		return;
 	}
-	if (r > 0) {
-		log_reset(c, &client);
-		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
-		mesh_look(c->server, client.id);
-		channels_due(c->server->channels, client.id);
-		dialer_tell(c->server, client.id);
-	}
+	if (r > 0)
+		follow(c, &client, "is to restart its agent");
 	answer_json(c, 200, client_whole_object(c->server, &client));
 }
 
@@ -146,16 +146,6 @@ void api_client_clear_clone(struct api_call *c)
 	if (r > 0)
 		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
 	answer_json(c, 200, client_whole_object(c->server, &client));
-}
-
-static void log_labels(const struct api_call *c, const struct client_record *client)
-{
-	char id[CLIENT_ID_TEXT_SIZE], message[256];
-
-	sodium_bin2hex(id, sizeof(id), client->id, sizeof(client->id));
-	snprintf(message, sizeof(message), "%s (%s) has other labels, by %s",
-		client->facts.hostname, id, c->actor);
-	log_fields(LOG_NOTICE, message, "MUSTER_CLIENT", id, "MUSTER_ACTOR", c->actor, NULL);
 }
 
 static json_t *labels_object(const struct client_record *client)
@@ -207,12 +197,7 @@ void api_client_label(struct api_call *c)
 		answer_store_error(c, r, "client");
 		return;
 	}
-	if (r > 0) {
-		log_labels(c, &client);
-		changes_tell_client(c->server, CHANGE_CLIENTS, client.id);
-		mesh_look(c->server, client.id);
-		channels_due(c->server->channels, client.id);
-		dialer_tell(c->server, client.id);
-	}
+	if (r > 0)
+		follow(c, &client, "has other labels");
 	answer_json(c, 200, client_whole_object(c->server, &client));
 }
