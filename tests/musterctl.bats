@@ -601,6 +601,49 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 	for pid in "${pids[@]}"; do wait "$pid"; done
 }
 
+@test "a server that is held up for a moment answers all who came meanwhile" {
+	kill -STOP "$server"
+	pids=()
+	for _ in {1..40}; do
+		musterctl status >/dev/null 3>&- &
+		pids+=($!)
+	done
+	deadline=$((SECONDS + 10))
+	until (($(ss -xH | grep -cF "$MUSTER_SOCKET") >= 40 || SECONDS > deadline)); do pause; done
+	kill -CONT "$server"
+	for pid in "${pids[@]}"; do wait "$pid"; done
+}
+
+# A socket whose queue is full until musterctl has found it so.
+@test "where too many wait already, musterctl waits as well (no server)" {
+	run python3 - "$MUSTER_SOCKET" <<-'END'
+		import socket, subprocess, sys
+		path = sys.argv[1]
+		listener = socket.socket(socket.AF_UNIX)
+		listener.bind(path)
+		listener.listen(0)
+		listener.settimeout(20)
+		first = socket.socket(socket.AF_UNIX)
+		first.connect(path)
+		trace = subprocess.Popen(
+		    ["strace", "-e", "trace=connect", "-o", "|cat >&2", "musterctl", "--json", "status"],
+		    stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+		for line in trace.stderr:
+		    if "EAGAIN" in line:
+		        break
+		listener.accept()
+		taken = listener.accept()[0]
+		taken.recv(4096)
+		body = b'{"version":"1"}'
+		taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+		said = trace.communicate(timeout=20)[0]
+		print(said)
+		sys.exit(trace.returncode)
+	END
+	assert_success
+	assert_output --partial '"version"'
+}
+
 @test "connections that say nothing don't keep others out of the loop" {
 	pids=()
 	for _ in {1..20}; do

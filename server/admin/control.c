@@ -123,7 +123,7 @@ static int bind_socket(struct control *c, int fd, const struct sockaddr_un *addr
 	umask(before);
 	if (r < 0)
 		return r;
-	if (lstat(address->sun_path, &st) < 0 || listen(fd, 16) < 0)
+	if (lstat(address->sun_path, &st) < 0 || listen(fd, SOMAXCONN) < 0)
 		return -errno;
 	c->dev = st.st_dev;
 	c->ino = st.st_ino;

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ctl.h"
 #include "lib/text.h"
@@ -11,6 +12,8 @@
 #define ANSWER_MAX     (64u << 20)
 #define PAGE           "1000"
 #define LINE_MAX_BYTES 65536
+#define QUEUE_TRIES    200 /* of a connection, so far apart: for 10 s */
+#define QUEUE_USEC     50000
 
 static struct remote remote; /* of the program: it asks one server */
 
@@ -89,8 +92,12 @@ static int unreachable(struct ctl *c, CURL *curl)
 			"%s: permission denied: only root and members of the group muster may do "
 			"this",
 			c->socket);
+	if (error == 0)
+		return complain(CTL_UNREACHABLE,
+			"muster-server doesn't take connections at %s: too many wait there",
+			c->socket);
 	return complain(CTL_UNREACHABLE, "no muster-server answers at %s (%s): is it running?",
-		c->socket, error ? strerror((int)error) : "no answer");
+		c->socket, strerror((int)error));
 }
 
 /* What may be over soon: it restarts, or its database does. */
@@ -233,6 +240,27 @@ static CURLcode post(CURL *curl, const char *body)
 	return r == CURLE_OK ? curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body) : r;
 }
 
+/* What the kernel says of a UNIX socket whose queue is full, EAGAIN, libcurl takes for a connection
+ * under way, and then finds none and no error. */
+static bool queue_is_full(const struct ctl *c, CURL *curl, CURLcode code)
+{
+	long error = 0;
+
+	return !c->server && code == CURLE_COULDNT_CONNECT &&
+	       curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error) == CURLE_OK && error == 0;
+}
+
+static CURLcode perform(const struct ctl *c, CURL *curl)
+{
+	CURLcode r = curl_easy_perform(curl);
+
+	for (int i = 0; i < QUEUE_TRIES && queue_is_full(c, curl, r); i++) {
+		(void)usleep(QUEUE_USEC);
+		r = curl_easy_perform(curl);
+	}
+	return r;
+}
+
 static int exchange(struct ctl *c, const char *path, const char *body, struct answer *a)
 {
 	CURL *curl = connection(c);
@@ -255,7 +283,7 @@ static int exchange(struct ctl *c, const char *path, const char *body, struct an
 	if (r == CURLE_OK && body)
 		r = post(curl, body);
 	if (r == CURLE_OK)
-		r = curl_easy_perform(curl);
+		r = perform(c, curl);
 	if (r == CURLE_OK)
 		r = curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &a->status);
 	if (curl)
