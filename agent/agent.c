@@ -313,7 +313,7 @@ static void attempt(struct agent *a)
 	size_t place = a->place = retry_place(&a->retry);
 	struct uplink_options options = {
 		.server = c->servers.at[place],
-		.pins = c->pins,
+		.pins = c->pins_text,
 		.proxy = c->has_proxy ? c->proxy : NULL,
 		.tls = &a->setup->tls,
 		.connect_timeout = c->connect_timeout,

@@ -56,20 +56,10 @@ static int set_servers(struct config *c, const char *value)
 /* May be given several times: every line adds its pins. */
 static int set_pins(struct config *c, const char *value)
 {
-	while (*value) {
-		uint8_t pin[PIN_SIZE];
-		char one[PIN_TEXT_SIZE];
-		size_t n = strcspn(value, ";"), used = strlen(c->pins);
+	int r = pins_add(&c->pins, value);
 
-		if (n >= sizeof one || used + n + 2 > sizeof c->pins)
-			return -EINVAL;
-		(void)snprintf(one, sizeof one, "%.*s", (int)n, value);
-		if (pin_parse(one, pin) < 0)
-			return -EINVAL;
-		(void)snprintf(c->pins + used, sizeof c->pins - used, "%s%s", used ? ";" : "", one);
-		value += n + (value[n] == ';');
-	}
-	return c->pins[0] ? 0 : -EINVAL;
+	pins_format(&c->pins, c->pins_text);
+	return r;
 }
 
 static int set_server_key(struct config *c, const char *value)

@@ -14,8 +14,9 @@
 #define CONFIG_LINE_SIZE 200 /* inih's INI_MAX_LINE: longest line, with newline and NUL */
 
 struct config {
-	struct addresses servers;            /* one at least; all have the keys below */
-	char pins[PINS_MAX * PIN_TEXT_SIZE]; /* joined by ; */
+	struct addresses servers; /* one at least; all have the keys below */
+	struct pins pins;
+	char pins_text[PINS_TEXT_SIZE]; /* the same, joined by ; */
 	uint8_t server_key[PUBLIC_KEY_SIZE];
 	struct minisign_public release_key;
 	uint8_t client_id[CLIENT_ID_SIZE];

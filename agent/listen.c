@@ -222,7 +222,7 @@ int listen_begin(struct agent *a)
 	make_note(a);
 	l->announce = !is_known(a);
 	l->until = now_usec() + ANNOUNCE_SECONDS * USEC;
-	r = port_new(a->event, a->paths->port, &s->tls, s->config.pins, on_guest, a, &l->port);
+	r = port_new(a->event, a->paths->port, &s->tls, &s->config.pins, on_guest, a, &l->port);
 	if (r >= 0)
 		r = sd_event_add_time_relative(
 			a->event, &l->idle, CLOCK_BOOTTIME, 0, ACCURACY, on_idle, a);

@@ -36,8 +36,7 @@ struct port {
 	void *userdata;
 	struct guest *guests;
 	size_t count;
-	size_t pin_count;
-	uint8_t pins[PINS_MAX][PIN_SIZE];
+	const struct pins *pins;
 };
 
 /* ---------------------------------------------------------------- who may come in */
@@ -47,13 +46,8 @@ static int judge(X509_STORE_CTX *store, void *userdata)
 {
 	const struct port *p = userdata;
 	X509 *certificate = X509_STORE_CTX_get0_cert(store);
-	uint8_t pin[PIN_SIZE];
-	bool known = false;
+	bool known = certificate && pins_fit(p->pins, certificate);
 
-	if (!certificate || pin_of_certificate(certificate, pin) < 0)
-		return 0;
-	for (size_t i = 0; i < p->pin_count; i++)
-		known |= memcmp(pin, p->pins[i], sizeof pin) == 0;
 	if (!known)
 		X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_UNTRUSTED);
 	return known;
@@ -71,22 +65,6 @@ static int choose(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*ret = chosen;
 	return SSL_TLSEXT_ERR_OK;
-}
-
-static int read_pins(struct port *p, const char *pins)
-{
-	while (*pins && p->pin_count < PINS_MAX) {
-		char one[PIN_TEXT_SIZE];
-		size_t n = strcspn(pins, ";");
-
-		if (n >= sizeof one)
-			return -EINVAL;
-		(void)snprintf(one, sizeof one, "%.*s", (int)n, pins);
-		if (pin_parse(one, p->pins[p->pin_count++]) < 0)
-			return -EINVAL;
-		pins += n + (pins[n] == ';');
-	}
-	return p->pin_count > 0 ? 0 : -EINVAL;
 }
 
 static bool set_up(SSL_CTX *ctx, const struct tlskey *tls)
@@ -246,7 +224,7 @@ static int on_accept(sd_event_source *source, int listening, uint32_t events, vo
 
 /* ---------------------------------------------------------------- the port */
 
-int port_new(sd_event *event, int listening, const struct tlskey *tls, const char *pins,
+int port_new(sd_event *event, int listening, const struct tlskey *tls, const struct pins *pins,
 	port_guest *guest, void *userdata, struct port **ret)
 {
 	struct port *p = calloc(1, sizeof *p);
@@ -257,7 +235,8 @@ int port_new(sd_event *event, int listening, const struct tlskey *tls, const cha
 	p->event = event;
 	p->ready = guest;
 	p->userdata = userdata;
-	r = sd_is_socket(listening, AF_UNSPEC, SOCK_STREAM, 1) > 0 ? read_pins(p, pins) : -EINVAL;
+	p->pins = pins;
+	r = pins->count > 0 && sd_is_socket(listening, AF_UNSPEC, SOCK_STREAM, 1) > 0 ? 0 : -EINVAL;
 	if (r >= 0)
 		r = make_context(p, tls);
 	if (r >= 0 && fcntl(listening, F_SETFL, O_NONBLOCK) < 0) /* systemd's are blocking */

@@ -23,9 +23,9 @@ struct port;
 /* The server has connected; both are the callee's. */
 typedef void port_guest(void *userdata, SSL *ssl, int fd);
 
-/* listening: a bound and listening socket of systemd's, which is left to it. pins: "PIN;PIN", as in
- * muster-agent.conf(5). tls and pins must outlive it. -EINVAL: not such a socket, or no pins. */
-int port_new(sd_event *event, int listening, const struct tlskey *tls, const char *pins,
+/* listening: a bound and listening socket of systemd's, which is left to it. tls and pins must
+ * outlive it. -EINVAL: not such a socket, or no pins. */
+int port_new(sd_event *event, int listening, const struct tlskey *tls, const struct pins *pins,
 	port_guest *guest, void *userdata, struct port **ret) must_use;
 struct port *port_free(struct port *p); /* takes NULL, returns NULL */
 

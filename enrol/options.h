@@ -12,8 +12,7 @@
 
 enum mode { MODE_ENROL, MODE_STATUS, MODE_UNINSTALL, MODE_REKEY, MODE_VERSION, MODE_HELP };
 
-#define LISTEN_PORT    8444 /* unless one is named */
-#define PINS_TEXT_SIZE (PINS_MAX * PIN_TEXT_SIZE)
+#define LISTEN_PORT 8444 /* unless one is named */
 
 /* The texts are argv's own. */
 struct options {

@@ -128,35 +128,11 @@ int line_fail_curl(struct uplink_error *ret, const struct line *l, CURLcode resu
 	return line_fail(ret, UPLINK_LOCAL, "cannot talk to %s: %s", l->server, why);
 }
 
-static int take_pins(struct line *l, const char *pins)
-{
-	while (*pins) {
-		char one[PIN_TEXT_SIZE];
-		size_t n = strcspn(pins, ";");
-
-		if (n >= sizeof one || l->pin_count == PINS_MAX)
-			return -EINVAL;
-		memcpy(one, pins, n);
-		one[n] = '\0';
-		if (pin_parse(one, l->pins[l->pin_count++]) < 0)
-			return -EINVAL;
-		pins += n + (pins[n] == ';');
-	}
-	return l->pin_count > 0 ? 0 : -EINVAL;
-}
-
-/* The key of the TLS session's peer against all pins, without telling by the time which. */
 static bool is_pinned(const struct line *l, SSL *ssl)
 {
-	X509 *certificate = SSL_get1_peer_certificate(ssl);
-	uint8_t pin[PIN_SIZE];
-	bool found = false;
+	X509 *certificate = SSL_get0_peer_certificate(ssl);
 
-	if (certificate && pin_of_certificate(certificate, pin) == 0)
-		for (size_t i = 0; i < l->pin_count; i++)
-			found |= CRYPTO_memcmp(pin, l->pins[i], PIN_SIZE) == 0;
-	X509_free(certificate);
-	return found;
+	return certificate && pins_fit(&l->pins, certificate);
 }
 
 /* libcurl calls this when the connection stands and before it sends a byte of a request. It has
@@ -270,7 +246,7 @@ int line_prepare(struct line *l, const struct uplink_options *o, const char *pat
 {
 	CURLcode r;
 
-	if (uplink_check_server(o->server) < 0 || take_pins(l, o->pins) < 0)
+	if (uplink_check_server(o->server) < 0 || pins_add(&l->pins, o->pins) < 0)
 		return -EINVAL;
 	(void)snprintf(l->server, sizeof l->server, "%s", o->server);
 	l->tls = o->tls;

@@ -17,8 +17,7 @@ struct line {
 	char server[LINE_SERVER_SIZE];
 	const struct tlskey *tls;
 	const volatile sig_atomic_t *cancel;
-	uint8_t pins[PINS_MAX][PIN_SIZE];
-	size_t pin_count;
+	struct pins pins;
 	bool judged;    /* the pin was checked and is right; binding is set */
 	bool wrong_pin; /* it was checked and is wrong */
 	uint8_t binding[BINDING_SIZE];

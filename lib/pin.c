@@ -55,3 +55,44 @@ void pin_format(const uint8_t pin[static PIN_SIZE], char ret[static PIN_TEXT_SIZ
 	sodium_bin2base64(base64, PIN_TEXT_SIZE - strlen(prefix), pin, PIN_SIZE,
 		sodium_base64_VARIANT_ORIGINAL);
 }
+
+int pins_add(struct pins *p, const char *text)
+{
+	while (*text) {
+		char one[PIN_TEXT_SIZE];
+		size_t n = strcspn(text, ";");
+
+		if (n >= sizeof one || p->count == PINS_MAX)
+			return -EINVAL;
+		memcpy(one, text, n);
+		one[n] = '\0';
+		if (pin_parse(one, p->at[p->count]) < 0)
+			return -EINVAL;
+		p->count++;
+		text += n + (text[n] == ';');
+	}
+	return p->count > 0 ? 0 : -EINVAL;
+}
+
+void pins_format(const struct pins *p, char ret[static PINS_TEXT_SIZE])
+{
+	*ret = '\0';
+	for (size_t i = 0; i < p->count; i++) {
+		if (i > 0)
+			ret = stpcpy(ret, ";");
+		pin_format(p->at[i], ret);
+		ret += strlen(ret);
+	}
+}
+
+bool pins_fit(const struct pins *p, X509 *certificate)
+{
+	uint8_t pin[PIN_SIZE];
+	bool found = false;
+
+	if (pin_of_certificate(certificate, pin) < 0)
+		return false;
+	for (size_t i = 0; i < p->count; i++)
+		found |= sodium_memcmp(pin, p->at[i], sizeof pin) == 0;
+	return found;
+}

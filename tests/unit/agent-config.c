@@ -41,7 +41,8 @@ static void what_is_left_out_has_a_default(void **state)
 	assert_int_equal(load(MINIMUM, &c, why), 0);
 	assert_int_equal(c.servers.count, 1);
 	assert_string_equal(c.servers.at[0], "muster.example.org:8443");
-	assert_string_equal(c.pins, PIN);
+	assert_int_equal(c.pins.count, 1);
+	assert_string_equal(c.pins_text, PIN);
 	assert_int_equal(c.server_key[0], 4);
 	assert_int_equal(c.client_id[15], 15);
 	assert_false(c.has_proxy);
@@ -61,7 +62,8 @@ static void every_key_is_taken(void **state)
 			      "Proxy=http://proxy:3128\nConnectTimeout=5s\nBackoffCap=1h\n",
 				 &c, why),
 		0);
-	assert_string_equal(c.pins, PIN ";" PIN ";" PIN);
+	assert_int_equal(c.pins.count, 3);
+	assert_string_equal(c.pins_text, PIN ";" PIN ";" PIN);
 	assert_string_equal(c.proxy, "http://proxy:3128");
 	assert_int_equal(c.connect_timeout, 5);
 	assert_int_equal(c.backoff_cap_ms, 3600000);

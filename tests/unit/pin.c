@@ -62,6 +62,74 @@ static void every_truncated_or_lengthened_pin_is_refused(void **state)
 	assert_int_equal(pin_parse(longer, pin), -EINVAL);
 }
 
+#define A "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define B "sha256//AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+static void a_list_with_a_wrong_pin_is_refused(void **state)
+{
+	static const char *const bad[] = { "", ";", ";" A, A ";;" B, A ";" B ";;", A "," B,
+		A " ;" B, A ";sha256//AAAA", A B };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		char *copy = (char *)exactly(bad[i], strlen(bad[i]) + 1);
+		struct pins pins = {};
+
+		if (pins_add(&pins, copy) != -EINVAL)
+			fail_msg("'%s' is taken", copy);
+		free(copy);
+	}
+}
+
+static void more_than_eight_pins_are_refused(void **state)
+{
+	struct pins pins = {};
+
+	(void)state;
+	for (size_t i = 0; i < PINS_MAX; i++)
+		assert_int_equal(pins_add(&pins, A), 0);
+	assert_int_equal(pins_add(&pins, A), -EINVAL);
+	assert_int_equal(pins.count, PINS_MAX);
+}
+
+static void lists_are_added_to_each_other(void **state)
+{
+	struct pins pins = {};
+	char text[PINS_TEXT_SIZE];
+
+	(void)state;
+	pins_format(&pins, text);
+	assert_string_equal(text, "");
+	assert_int_equal(pins_add(&pins, A ";" B ";"), 0);
+	assert_int_equal(pins_add(&pins, A), 0);
+	assert_int_equal(pins_add(&pins, ""), 0);
+	pins_format(&pins, text);
+	assert_string_equal(text, A ";" B ";" A);
+	for (size_t i = pins.count; i < PINS_MAX; i++)
+		assert_int_equal(pins_add(&pins, B), 0);
+	pins_format(&pins, text);
+	assert_int_equal(strlen(text), PINS_TEXT_SIZE - 1);
+}
+
+static void a_certificate_fits_its_own_pin_only(void **state)
+{
+	struct pins pins = {};
+	struct tlskey k = {};
+
+	(void)state;
+	assert_int_equal(tlskey_generate(TLSKEY_ED25519, "test", &k), 0);
+	assert_false(pins_fit(&pins, k.certificate));
+	assert_int_equal(pins_add(&pins, A ";" B), 0);
+	assert_false(pins_fit(&pins, k.certificate));
+	memcpy(pins.at[pins.count], k.pin, PIN_SIZE);
+	assert_false(pins_fit(&pins, k.certificate));
+	pins.count++;
+	assert_true(pins_fit(&pins, k.certificate));
+	pins.at[2][PIN_SIZE - 1] ^= 1;
+	assert_false(pins_fit(&pins, k.certificate));
+	tlskey_clear(&k);
+}
+
 static void key_and_certificate_have_the_same_pin(void **state)
 {
 	struct tlskey k = {};
@@ -77,4 +145,6 @@ static void key_and_certificate_have_the_same_pin(void **state)
 }
 
 UNIT(it(a_pin_goes_to_text_and_back), it(what_is_no_pin_is_refused),
-	it(every_truncated_or_lengthened_pin_is_refused), it(key_and_certificate_have_the_same_pin))
+	it(every_truncated_or_lengthened_pin_is_refused), it(key_and_certificate_have_the_same_pin),
+	it(a_list_with_a_wrong_pin_is_refused), it(more_than_eight_pins_are_refused),
+	it(lists_are_added_to_each_other), it(a_certificate_fits_its_own_pin_only))
