@@ -89,6 +89,7 @@ has_come_back() # SERVER TIMES
 	cluster_does promote
 	eventually reachable a
 	run -0 peer a late enrol "$token" close
+	eventually reachable b
 	assert_equal "$(uses_spent b)" 1
 	kill -0 "${machines[@]}"
 	kill "${machines[@]}"
