@@ -13,11 +13,12 @@
 #include <time.h>
 
 #include "agent/log.h"
+#include "lib/packet.h"
+#include "lib/tlscontext.h"
 
-#define BATCH           16 /* connections taken in one event */
-#define CERTIFICATE_MAX 4096
-#define ACCURACY        100000u
-#define USEC            1000000ull
+#define BATCH    16 /* connections taken in one event */
+#define ACCURACY 100000u
+#define USEC     1000000ull
 
 /* One who has not proved anything yet. */
 struct guest {
@@ -53,56 +54,19 @@ static int judge(X509_STORE_CTX *store, void *userdata)
 	return known;
 }
 
-static int choose(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
-	const unsigned char *offered, unsigned int len, void *userdata)
-{
-	static const unsigned char alpn[] = "\x0f" PORT_ALPN;
-	unsigned char *chosen;
-
-	(void)ssl, (void)userdata;
-	if (SSL_select_next_proto(&chosen, ret_len, alpn, sizeof alpn - 1, offered, len) !=
-		OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	*ret = chosen;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-static bool set_up(SSL_CTX *ctx, const struct tlskey *tls)
-{
-	/* Macros of OpenSSL's cast const away from these. */
-	static char groups[] = "X25519:P-256", algorithms[] = "ed25519:ECDSA+SHA256";
-
-	/* What came before a connection's end counts, however it ended: packets bear signatures. */
-	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
-					       SSL_OP_NO_COMPRESSION |
-					       SSL_OP_IGNORE_UNEXPECTED_EOF);
-	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-					    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_max_early_data(ctx, 0);
-	SSL_CTX_set_max_cert_list(ctx, CERTIFICATE_MAX);
-	return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-	       SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
-	       SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256:"
-					     "TLS_AES_256_GCM_SHA384") == 1 &&
-	       SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
-	       SSL_CTX_set1_client_sigalgs_list(ctx, algorithms) == 1 &&
-	       SSL_CTX_use_certificate(ctx, tls->certificate) == 1 &&
-	       SSL_CTX_use_PrivateKey(ctx, tls->key) == 1;
-}
-
 static int make_context(struct port *p, const struct tlskey *tls)
 {
-	p->ctx = SSL_CTX_new(TLS_server_method());
-	if (!p->ctx)
-		return -ENOMEM;
-	if (!set_up(p->ctx, tls)) {
+	int r = tlscontext_new(TLS_server_method(), tls, &p->ctx);
+
+	if (r < 0) {
 		ERR_clear_error();
-		return -EIO;
+		return r;
 	}
+	/* What came before a connection's end counts, however it ended: packets bear signatures. */
+	(void)SSL_CTX_set_options(p->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_verify(p->ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	SSL_CTX_set_cert_verify_callback(p->ctx, judge, p);
-	SSL_CTX_set_alpn_select_cb(p->ctx, choose, NULL);
+	tlscontext_speak(p->ctx, "\x0f" PACKET_PROTOCOL);
 	return 0;
 }
 

@@ -14,7 +14,6 @@
 
 #include "lib/tlskey.h"
 
-#define PORT_ALPN     "muster-packet/1"
 #define PORT_GUESTS   8  /* handshakes at once */
 #define PORT_PATIENCE 10 /* seconds for one */
 

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define EXPORTER_LABEL "EXPORTER-Channel-Binding" /* RFC 9266 */
+#include "lib/tlscontext.h"
 
 /* Whatever is in the text comes from libcurl or a peer too: bytes that could do something to a
  * terminal or a log become '?'. */
@@ -152,8 +152,7 @@ static int judge(void *userdata, char *peer, char *local, int peer_port, int loc
 	l->wrong_pin = !is_pinned(l, ssl);
 	if (l->wrong_pin || SSL_version(ssl) != TLS1_3_VERSION)
 		return CURL_PREREQFUNC_ABORT;
-	if (SSL_export_keying_material(ssl, l->binding, BINDING_SIZE, EXPORTER_LABEL,
-		    strlen(EXPORTER_LABEL), NULL, 0, 0) != 1)
+	if (tlscontext_binding(ssl, l->binding) < 0)
 		return CURL_PREREQFUNC_ABORT;
 	l->judged = true;
 	return CURL_PREREQFUNC_OK;

@@ -10,6 +10,8 @@
 
 #include "ecies.h"
 
+#define PACKET_PROTOCOL "muster-packet/1" /* its name, in Upgrade and in ALPN */
+
 #define PACKET_DATA_MAX 438
 #define PACKET_HEAD     (1 + ECIES_OVERHEAD) /* 98 */
 #define PACKET_MIN      (PACKET_HEAD + 1)

@@ -5,8 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/packet.h"
+
 #define STATUS_START "HTTP/1.1 "
-#define PROTOCOL     "muster-packet/1"
 #define PROBLEM      "application/problem+json"
 #define TCHAR        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -34,7 +35,7 @@ int upgrade_request(const char *server, struct buffer *out)
 		"Host: %s\r\n"
 		"User-Agent: muster/" MUSTER_VERSION "\r\n"
 		"Connection: Upgrade\r\n"
-		"Upgrade: " PROTOCOL "\r\n"
+		"Upgrade: " PACKET_PROTOCOL "\r\n"
 		"\r\n",
 		server);
 }
@@ -87,8 +88,8 @@ static int number(struct piece p, size_t max, size_t *ret)
 static int read_header(struct head *h, struct piece name, struct piece value)
 {
 	if (is(name, "upgrade")) {
-		h->upgrades += is(value, PROTOCOL);
-		h->foreign += !is(value, PROTOCOL);
+		h->upgrades += is(value, PACKET_PROTOCOL);
+		h->foreign += !is(value, PACKET_PROTOCOL);
 	} else if (is(name, "connection")) {
 		h->connection |= has(value, "upgrade");
 	} else if (is(name, "transfer-encoding")) {

@@ -11,6 +11,7 @@
 #include "lib/line.h"
 #include "lib/packet.h"
 #include "lib/text.h"
+#include "lib/tlscontext.h"
 #include "lib/upgrade.h"
 
 #define CHUNK      4096        /* bytes read at once */
@@ -134,7 +135,6 @@ void uplink_freep(struct uplink **u)
 
 int uplink_adopt(const char *server, SSL *ssl, int fd, struct uplink **ret)
 {
-	static const char label[] = "EXPORTER-Channel-Binding";
 	struct uplink *u = calloc(1, sizeof *u);
 
 	if (!u) {
@@ -144,10 +144,10 @@ int uplink_adopt(const char *server, SSL *ssl, int fd, struct uplink **ret)
 	}
 	*u = (struct uplink){ .ssl = ssl, .socket = fd, .stage = CHANNEL };
 	(void)snprintf(u->line.server, sizeof u->line.server, "%s", server);
-	if (SSL_export_keying_material(
-		    ssl, u->line.binding, BINDING_SIZE, label, strlen(label), NULL, 0, 0) != 1) {
+	int r = tlscontext_binding(ssl, u->line.binding);
+	if (r < 0) {
 		uplink_free(u);
-		return -EIO;
+		return r;
 	}
 	*ret = u;
 	return 0;

@@ -10,10 +10,10 @@
 #include "dialer.h"
 #include "dispatch.h"
 #include "lib/packet.h"
+#include "lib/tlscontext.h"
 #include "log.h"
 #include "reply.h"
 #include "server.h"
-#include "tls.h"
 
 #define BATCH    8 /* packets taken in one event: nobody has the loop for long */
 #define IN_LIMIT (6 * STREAM_SLICE)
@@ -146,7 +146,7 @@ int channel_start(
 		c->suspended = client->state == CLIENT_SUSPENDED;
 		channels_enter(c, client->id);
 	}
-	int r = tls_binding(stream_tls(stream), setup.binding);
+	int r = tlscontext_binding(stream_tls(stream), setup.binding);
 	if (r >= 0)
 		r = session_new(&setup, &c->session);
 	if (r >= 0 && len > 0)

@@ -8,11 +8,11 @@
 #include "admin/installer.h"
 #include "channel.h"
 #include "http_answer.h"
+#include "lib/packet.h"
 #include "log.h"
 #include "server.h"
 #include "tls.h"
 
-#define PROTOCOL "muster-packet/1"
 #define CLIENTS  "/clients/"
 #define IN_LIMIT (4 * STREAM_SLICE)
 
@@ -126,13 +126,13 @@ static int peer_client(struct stream *s, struct client_record *ret)
 static int serve_channel(struct web *w, const struct http_request *r)
 {
 	static const char answer[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
-				     "Upgrade: " PROTOCOL "\r\n\r\n";
+				     "Upgrade: " PACKET_PROTOCOL "\r\n\r\n";
 	static struct client_record client; /* large, and used nowhere beyond this call */
 
-	if (!r->upgrades || !w->keep_alive || strcasecmp(r->upgrade, PROTOCOL) != 0)
+	if (!r->upgrades || !w->keep_alive || strcasecmp(r->upgrade, PACKET_PROTOCOL) != 0)
 		return problem(w, r, 426, "upgrade-required",
-			"This is a channel for machines: Upgrade: " PROTOCOL " is required.",
-			"Upgrade: " PROTOCOL "\r\n");
+			"This is a channel for machines: Upgrade: " PACKET_PROTOCOL " is required.",
+			"Upgrade: " PACKET_PROTOCOL "\r\n");
 	int known = peer_client(w->stream, &client);
 	if (known == -ENOENT)
 		return problem(w, r, 403, "not-enrolled",

@@ -9,6 +9,7 @@
 #include "agent/port.h"
 #include "agent/status.h"
 #include "lib/file.h"
+#include "lib/packet.h"
 #include "lib/uplink.h"
 #include "tests/unit/peer.h"
 
@@ -103,7 +104,7 @@ static bool dial(struct bench *b, struct line *l)
 		.self = FROM_SERVER, .identity = b->server, .peer = identity_public(b->client)
 	};
 
-	return shake(b, l, &b->server_tls, PORT_ALPN) &&
+	return shake(b, l, &b->server_tls, PACKET_PROTOCOL) &&
 	       SSL_export_keying_material(l->ssl, setup.binding, BINDING_SIZE,
 		       "EXPORTER-Channel-Binding", 24, NULL, 0, 0) == 1 &&
 	       session_new(&setup, &l->session) == 0;
@@ -183,7 +184,7 @@ static void try_to_come_in(struct bench *b)
 	static const struct {
 		bool own, other;
 		const char *alpn;
-	} tries[] = { { false, false, PORT_ALPN }, { false, true, PORT_ALPN },
+	} tries[] = { { false, false, PACKET_PROTOCOL }, { false, true, PACKET_PROTOCOL },
 		{ true, false, "http/1.1" }, { true, false, "muster-packet/2" },
 		{ true, false, "" } };
 	struct hello h;
@@ -234,7 +235,7 @@ static void replay(struct bench *b)
 		(void)say(&l, OP_STATE, body, state_notice_encode(&notice, body, sizeof body),
 			&recorded);
 	hang_up(&l);
-	if (shake(b, &l, &b->server_tls, PORT_ALPN) && recorded.len > 0 &&
+	if (shake(b, &l, &b->server_tls, PACKET_PROTOCOL) && recorded.len > 0 &&
 		SSL_write(l.ssl, recorded.data, (int)recorded.len) == (int)recorded.len) {
 		char waste[4096];
 
