@@ -2,50 +2,23 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ini.h>
 #include <sodium.h>
-#include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "lib/inifile.h"
 #include "lib/text.h"
 
-#define CONFIG_MAX      65536 /* bytes */
-#define CONNECT_TIMEOUT 30    /* seconds */
-#define BACKOFF_CAP     300   /* seconds */
-#define LISTEN_IDLE     30    /* seconds */
+#define CONNECT_TIMEOUT 30  /* seconds */
+#define BACKOFF_CAP     300 /* seconds */
+#define LISTEN_IDLE     30  /* seconds */
 #define SPOOL_MESSAGES  100000
 #define SPOOL_SIZE      (16ull << 20)
 
-/* One reading: what has been read and where. inih stops at nothing, so the first mistake is kept.
- */
 struct reading {
-	FILE *file;
-	const char *path;
-	char *why;
+	struct inifile file;
 	struct config config;
 	unsigned seen; /* bit n: keys[n] was given */
-	int line;
-	size_t bytes;
-	bool wrong;
 };
-
-static void mistake(struct reading *r, const char *format, ...) printf_like(2);
-
-static void mistake(struct reading *r, const char *format, ...)
-{
-	char what[CONFIG_WHY_SIZE / 2];
-	va_list values;
-
-	if (r->wrong)
-		return;
-	va_start(values, format);
-	(void)vsnprintf(what, sizeof what, format, values);
-	va_end(values);
-	(void)snprintf(r->why, CONFIG_WHY_SIZE, "%s:%d: %s", r->path, r->line, what);
-	r->wrong = true;
-}
 
 /* May be given several times: every line adds its addresses. */
 static int set_servers(struct config *c, const char *value)
@@ -167,95 +140,68 @@ static const struct key {
 };
 
 /* A setter's -EEXIST and -E2BIG are of a list. */
-static void check_set(struct reading *r, const struct key *k, int result)
+static void check_set(struct inifile *f, const struct key *k, int result)
 {
 	if (result == -EEXIST)
-		mistake(r, "%s= names the same a second time", k->name);
+		inifile_wrong(f, "%s= names the same a second time", k->name);
 	else if (result == -E2BIG)
-		mistake(r, "%s= names more than %d", k->name, ADDRESSES_MAX);
+		inifile_wrong(f, "%s= names more than %d", k->name, ADDRESSES_MAX);
 	else if (result < 0)
-		mistake(r, "%s= wants %s", k->name, k->wanted);
+		inifile_wrong(f, "%s= wants %s", k->name, k->wanted);
 }
 
-static int on_value(void *userdata, const char *section, const char *name, const char *value)
+static void on_value(void *userdata, const char *section, const char *name, const char *value)
 {
 	struct reading *r = userdata;
+	size_t i = 0;
 
 	if (strcmp(section, "agent") != 0) {
-		mistake(r, "unknown section [%.40s], only [agent] is known", section);
-		return 0;
+		inifile_wrong(&r->file, "unknown section [%.40s], only [agent] is known", section);
+		return;
 	}
-	for (size_t i = 0; i < COUNT(keys); i++) {
-		const struct key *k = &keys[i];
-
-		if (strcmp(name, k->name) != 0)
-			continue;
-		if ((r->seen & 1u << i) && !k->repeats)
-			mistake(r, "%s= is given a second time", name);
-		else
-			check_set(r, k, k->set(&r->config, value));
-		r->seen |= 1u << i;
-		return !r->wrong;
+	while (i < COUNT(keys) && strcmp(name, keys[i].name) != 0)
+		i++;
+	if (i == COUNT(keys)) {
+		inifile_wrong(&r->file, "unknown key %.40s=", name);
+		return;
 	}
-	mistake(r, "unknown key %.40s=", name);
-	return 0;
+	if ((r->seen & 1u << i) && !keys[i].repeats)
+		inifile_wrong(&r->file, "%s= is given a second time", name);
+	else
+		check_set(&r->file, &keys[i], keys[i].set(&r->config, value));
+	r->seen |= 1u << i;
 }
 
-/* Gives inih its lines, counted, so that a mistake is named with its own line. A line that doesn't
- * fit would be read as two. */
-static char *next_line(char *line, int size, void *userdata)
-{
-	struct reading *r = userdata;
-	size_t len;
-
-	if (r->wrong || !fgets(line, size, r->file))
-		return NULL;
-	len = strlen(line);
-	r->line++;
-	r->bytes += len;
-	if (r->bytes > CONFIG_MAX)
-		mistake(r, "the file is longer than %d bytes", CONFIG_MAX);
-	else if (len + 1 == (size_t)size && line[len - 1] != '\n')
-		mistake(r, "the line is longer than %d characters", size - 2);
-	return r->wrong ? NULL : line;
-}
-
-static void check_whole(struct reading *r)
+static int check_whole(struct reading *r)
 {
 	for (size_t i = 0; i < COUNT(keys); i++)
 		if (keys[i].needed && !(r->seen & 1u << i))
-			mistake(r, "%s= is missing in [agent]", keys[i].name);
+			return inifile_wrong(&r->file, "%s= is missing in [agent]", keys[i].name);
+	return 0;
 }
 
 int config_load(const char *path, struct config *ret, char why[static CONFIG_WHY_SIZE])
 {
-	scoped(fclosep) FILE *file = fopen(path, "re");
-	struct reading r = { .file = file, .path = path, .why = why };
-	int line;
+	struct reading r = {
+		.config = {
+			.connect_timeout = CONNECT_TIMEOUT,
+			.backoff_cap_ms = BACKOFF_CAP * 1000ull,
+			.listen_idle = LISTEN_IDLE,
+			.messages = { SPOOL_MESSAGES, SPOOL_SIZE, MSG_TEXT_MAX },
+		},
+	};
+	int error;
 
-	if (!file) {
-		int error = errno;
-
-		(void)snprintf(why, CONFIG_WHY_SIZE, "cannot read '%s': %s", path, strerror(error));
-		return -error;
-	}
-	r.config.connect_timeout = CONNECT_TIMEOUT;
-	r.config.backoff_cap_ms = BACKOFF_CAP * 1000ull;
-	r.config.listen_idle = LISTEN_IDLE;
-	r.config.messages = (struct post_limits){ SPOOL_MESSAGES, SPOOL_SIZE, MSG_TEXT_MAX };
-	line = ini_parse_stream(next_line, &r, on_value, &r);
-	if (line < 0) {
-		(void)snprintf(why, CONFIG_WHY_SIZE, "cannot read '%s': no memory", path);
-		return -ENOMEM;
-	}
-	if (line > 0 && (!r.wrong || line < r.line)) { /* inih's own complaint, and the first */
-		r.wrong = false;
-		r.line = line;
-		mistake(&r, "neither [section], KEY=VALUE nor a comment");
-	}
-	check_whole(&r);
-	if (r.wrong)
-		return -EBADMSG;
+	r.file = (struct inifile){ .value = on_value,
+		.userdata = &r,
+		.continued = true,
+		.why = why,
+		.why_size = CONFIG_WHY_SIZE };
+	error = inifile_read(&r.file, path);
+	if (error == 0)
+		error = check_whole(&r);
+	if (error < 0)
+		return error;
 	*ret = r.config;
 	return 0;
 }

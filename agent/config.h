@@ -7,11 +7,11 @@
 
 #include "agent/post.h"
 #include "lib/addresses.h"
+#include "lib/inifile.h"
 #include "lib/minisign.h"
 #include "lib/uplink.h"
 
-#define CONFIG_PATH      "/etc/muster/muster-agent.conf"
-#define CONFIG_LINE_SIZE 200 /* inih's INI_MAX_LINE: longest line, with newline and NUL */
+#define CONFIG_PATH "/etc/muster/muster-agent.conf"
 
 struct config {
 	struct addresses servers; /* one at least; all have the keys below */
@@ -20,7 +20,7 @@ struct config {
 	uint8_t server_key[PUBLIC_KEY_SIZE];
 	struct minisign_public release_key;
 	uint8_t client_id[CLIENT_ID_SIZE];
-	char proxy[CONFIG_LINE_SIZE];
+	char proxy[INIFILE_LINE_MAX];
 	bool has_proxy;           /* otherwise as the environment says */
 	unsigned connect_timeout; /* seconds */
 	uint64_t backoff_cap_ms;

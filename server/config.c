@@ -2,18 +2,15 @@
 #include "config.h"
 
 #include <errno.h>
-#include <ini.h>
 #include <libpq-fe.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "admin/hosts.h"
 #include "admin/proxy.h"
 #include "http_fields.h"
+#include "lib/inifile.h"
 #include "lib/text.h"
-
-#define LINE_MAX_INI 196 /* what inih takes for one line of a file */
 
 /* What a value's parser is given. On failure it returns a text: what is wrong with the value. */
 struct key;
@@ -332,54 +329,11 @@ uint32_t config_idle_timeout(const struct config *c)
 	return c->idle_timeout > 0 ? c->idle_timeout : IDLE_BEATS * c->heartbeat + IDLE_SLACK;
 }
 
-/* inih tells no line numbers here: it reads line by line through read_line(), so they are counted
- * there; and what inih would take amiss without a word is refused there. */
 struct reading {
-	FILE *file;
-	const char *path;
+	struct inifile file;
 	struct config *config;
-	unsigned line;
 	bool seen[COUNT(keys)];
-	bool failed;
-	char *error; /* CONFIG_ERROR_SIZE */
 };
-
-static printf_like(2) void wrong(struct reading *r, const char *format, ...)
-{
-	va_list arguments;
-
-	if (r->failed)
-		return;
-	r->failed = true;
-	int used = snprintf(r->error, CONFIG_ERROR_SIZE, "%s:%u: ", r->path, r->line);
-	va_start(arguments, format);
-	vsnprintf(r->error + used, CONFIG_ERROR_SIZE - (size_t)used, format, arguments);
-	va_end(arguments);
-}
-
-/* fgets() for inih. Nothing after the first mistake. */
-static char *read_line(char *text, int size, void *userdata)
-{
-	struct reading *r = userdata;
-	char line[LINE_MAX_INI + 2];
-
-	if (r->failed || fgets(line, sizeof(line), r->file) == NULL)
-		return NULL;
-	r->line++;
-	size_t len = strlen(line);
-	bool whole = len > 0 && line[len - 1] == '\n';
-	if (whole)
-		line[--len] = '\0';
-	if (!whole && !feof(r->file))
-		wrong(r, "the line is too long or has a NUL byte");
-	else if (len > 0 && (line[0] == ' ' || line[0] == '\t') &&
-		 line[strspn(line, " \t\r")] != '\0')
-		wrong(r, "the line starts with a blank");
-	if (r->failed || (int)len + 1 > size)
-		return NULL;
-	memcpy(text, line, len + 1);
-	return text;
-}
 
 static bool section_known(const char *section)
 {
@@ -403,7 +357,7 @@ static void take_value(struct reading *r, const struct key *k, const char *value
 	bool *seen = &r->seen[k - keys];
 
 	if (*seen && !k->repeatable) {
-		wrong(r, "%s= is given a second time", k->name);
+		inifile_wrong(&r->file, "%s= is given a second time", k->name);
 		return;
 	}
 	if (!*seen && k->parse == parse_listen_key) /* instead of the default */
@@ -411,56 +365,37 @@ static void take_value(struct reading *r, const struct key *k, const char *value
 	*seen = true;
 	const char *mistake = k->parse(k, value, r->config);
 	if (mistake != NULL && k->parse == parse_store) /* there may be a password in it */
-		wrong(r, "%s=: %s", k->name, mistake);
+		inifile_wrong(&r->file, "%s=: %s", k->name, mistake);
 	else if (mistake != NULL)
-		wrong(r, "%s=%s: %s", k->name, value, mistake);
+		inifile_wrong(&r->file, "%s=%s: %s", k->name, value, mistake);
 }
 
-/* For inih, which takes 1 for success. */
-static int on_value(void *userdata, const char *section, const char *name, const char *value)
+static void on_value(void *userdata, const char *section, const char *name, const char *value)
 {
 	struct reading *r = userdata;
 	const struct key *k = find_key(section, name);
 
-	if (r->failed)
-		return 1;
 	if (k != NULL)
 		take_value(r, k, value);
 	else if (section[0] == '\0')
-		wrong(r, "%s= stands before the first [section]", name);
+		inifile_wrong(&r->file, "%s= stands before the first [section]", name);
 	else if (!section_known(section))
-		wrong(r, "there is no section [%s]", section);
+		inifile_wrong(&r->file, "there is no section [%s]", section);
 	else
-		wrong(r, "there is no %s= in section [%s]", name, section);
-	return 1;
+		inifile_wrong(&r->file, "there is no %s= in section [%s]", name, section);
 }
 
 int config_load(const char *path, struct config *c, char ret_error[static CONFIG_ERROR_SIZE])
 {
 	struct config copy = *c;
-	struct reading r = { .path = path, .config = &copy, .error = ret_error };
+	struct reading r = { .config = &copy };
 
-	r.file = fopen(path, "re");
-	if (r.file == NULL) {
-		int error = -errno;
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "cannot read '%s': %s", path,
-			strerror(-error));
+	r.file = (struct inifile){
+		.value = on_value, .userdata = &r, .why = ret_error, .why_size = CONFIG_ERROR_SIZE
+	};
+	int error = inifile_read(&r.file, path);
+	if (error < 0)
 		return error;
-	}
-	int line = ini_parse_stream(read_line, &r, on_value, &r);
-	if (!r.failed && ferror(r.file)) {
-		fclose(r.file);
-		snprintf(ret_error, CONFIG_ERROR_SIZE, "cannot read '%s'", path);
-		return -EIO;
-	}
-	fclose(r.file);
-	if (line > 0 && (!r.failed || (unsigned)line < r.line)) { /* inih goes on after a mistake */
-		r.failed = false;
-		r.line = (unsigned)line;
-		wrong(&r, "neither [section] nor Key=value");
-	}
-	if (r.failed)
-		return -EINVAL;
 	*c = copy;
 	return 0;
 }

@@ -87,7 +87,7 @@ struct config {
 void config_defaults(struct config *ret);
 
 /* Reads the file over what *c has. On failure a text for people is in ret_error, for a mistake in
- * it "FILE:LINE: what is wrong": -EINVAL; else the errno of reading. */
+ * it "FILE:LINE: what is wrong": -EBADMSG; else the errno of reading. */
 #define CONFIG_ERROR_SIZE (PATH_MAX + 512)
 int config_load(const char *path, struct config *c, char ret_error[static CONFIG_ERROR_SIZE])
 	must_use;
