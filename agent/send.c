@@ -41,15 +41,12 @@ static int say(int code, const char *format, ...) printf_like(2);
 
 static int say(int code, const char *format, ...)
 {
-	scoped(freep) char *text = NULL;
 	scoped(freep) char *clean = NULL;
 	va_list values;
 
 	va_start(values, format);
-	if (vasprintf(&text, format, values) < 0)
-		text = NULL;
+	clean = text_vescape(format, values);
 	va_end(values);
-	clean = text ? text_escape(text, strlen(text)) : NULL;
 	(void)fprintf(stderr, "muster-agent: %s\n", clean ? clean : "no memory");
 	return code;
 }

@@ -123,6 +123,15 @@ char *text_escape(const char *text, size_t len)
 	return ret;
 }
 
+char *text_vescape(const char *format, va_list values)
+{
+	scoped(freep) char *text = NULL;
+
+	if (vasprintf(&text, format, values) < 0)
+		text = NULL;
+	return text ? text_escape(text, strlen(text)) : NULL;
+}
+
 /* The digits at the start of text as a number; -EINVAL: none there; -ERANGE: above max. */
 static int digits_of(const char *text, uint64_t max, uint64_t *ret, const char **ret_end)
 {

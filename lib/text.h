@@ -3,6 +3,7 @@
 #ifndef MUSTER_TEXT_H
 #define MUSTER_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "base.h"
@@ -17,6 +18,9 @@ bool text_utf8(const char *text, size_t len);
 /* A copy in which everything that text_printable() refuses is written as \xNN; for a person's
  * terminal or a log. Caller frees. NULL: no memory. */
 char *text_escape(const char *text, size_t len) must_use;
+/* The same with what vprintf(3) would print. */
+char *text_vescape(const char *format, va_list values) must_use
+	__attribute__((format(printf, 1, 0)));
 
 /* "90s", "15m", "24h", "7d", "2w" or plain seconds. -EINVAL: none of these, or more than 100 years.
  */

@@ -84,17 +84,12 @@ void answer_text(struct api_call *c, const char *content_type, const struct buff
 
 void answer_refuse(struct api_call *c, int status, const char *code, const char *format, ...)
 {
-	scoped(freep) char *detail = NULL;
 	scoped(freep) char *clean = NULL;
 	va_list args;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&detail, format, args);
+	clean = text_vescape(format, args);
 	va_end(args);
-	if (len < 0)
-		detail = NULL;
-	clean = detail ? text_escape(detail, strlen(detail)) : NULL;
 	if (!clean) {
 		answer_failed(c, -ENOMEM);
 		return;

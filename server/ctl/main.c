@@ -94,16 +94,12 @@ static const struct command commands[] = {
 
 int complain(int code, const char *format, ...)
 {
-	scoped(freep) char *text = NULL;
 	scoped(freep) char *clean = NULL;
 	va_list args;
 
 	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		text = NULL;
+	clean = text_vescape(format, args);
 	va_end(args);
-	if (text)
-		clean = text_escape(text, strlen(text));
 	fprintf(stderr, "musterctl: %s\n", clean ? clean : "no memory");
 	return code;
 }

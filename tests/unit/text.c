@@ -91,6 +91,27 @@ static void every_single_byte_can_be_escaped(void **state)
 	assert_null(text_escape("", SIZE_MAX / 2));
 }
 
+static char *escaped(const char *format, ...) printf_like(1);
+
+static char *escaped(const char *format, ...)
+{
+	va_list values;
+	char *ret;
+
+	va_start(values, format);
+	ret = text_vescape(format, values);
+	va_end(values);
+	return ret;
+}
+
+static void what_is_put_into_a_sentence_is_escaped(void **state)
+{
+	scoped(freep) char *got = escaped("'%s' is not %d", "a\x1b[2J\n", 7);
+
+	(void)state;
+	assert_string_equal(got, "'a\\x1b[2J\\x0a' is not 7");
+}
+
 static void durations_are_read_in_every_unit(void **state)
 {
 	static const struct {
@@ -172,6 +193,7 @@ static void base64_is_read_in_its_one_form_only(void **state)
 
 UNIT(it(plain_text_in_any_language_is_printable), it(malformed_utf8_is_not),
 	it(characters_that_are_not_seen_are_not), it(escaping_leaves_only_printable_text),
-	it(every_single_byte_can_be_escaped), it(durations_are_read_in_every_unit),
-	it(what_is_no_duration_is_refused), it(numbers_are_read_within_their_bounds_only),
-	it(what_is_no_number_is_refused), it(base64_is_read_in_its_one_form_only))
+	it(every_single_byte_can_be_escaped), it(what_is_put_into_a_sentence_is_escaped),
+	it(durations_are_read_in_every_unit), it(what_is_no_duration_is_refused),
+	it(numbers_are_read_within_their_bounds_only), it(what_is_no_number_is_refused),
+	it(base64_is_read_in_its_one_form_only))
