@@ -271,7 +271,7 @@ ends()
 
 	! process_alive "$1" || { read -r pid _ <"$1" && kill -s "$2" "$pid"; }
 	eventually gone "$1"
-	rm -f "$1"
+	rm -f "$1" ${pid:+"/dev/shm/faketime_shm_$pid" "/dev/shm/sem.faketime_sem_$pid"} # $(clock_shifted)'s
 }
 
 gone()

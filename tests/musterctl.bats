@@ -55,6 +55,7 @@ stop()
 	[[ -n ${server-} ]] || return 0
 	kill "${1:--TERM}" "$server" 2>/dev/null || true
 	wait "$server" 2>/dev/null || true
+	rm -f "/dev/shm/faketime_shm_$server" "/dev/shm/sem.faketime_sem_$server" # of one whose clock was put off
 	server=
 	exec 9<&-
 }
