@@ -736,19 +736,6 @@ static void a_reload_takes_new_addresses(void **state)
 	finish(&l);
 }
 
-static int start(void **state)
-{
-	(void)state;
-	return uplink_global_init();
-}
-
-static int end(void **state)
-{
-	(void)state;
-	uplink_global_end();
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = { it(it_connects_and_says_hello_again_and_again),
@@ -768,5 +755,5 @@ int main(void)
 
 	if (secret_init() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, start, end);
+	return cmocka_run_group_tests(tests, uplink_begin, uplink_end);
 }

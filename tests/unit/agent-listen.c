@@ -485,19 +485,6 @@ static void it_connects_by_itself_only_while_the_server_does_not_know(void **sta
 	finish(&b);
 }
 
-static int prepare(void **state)
-{
-	(void)state;
-	return uplink_global_init();
-}
-
-static int end(void **state)
-{
-	(void)state;
-	uplink_global_end();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -512,5 +499,5 @@ int main(void)
 
 	if (secret_init() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, prepare, end);
+	return cmocka_run_group_tests(tests, uplink_begin, uplink_end);
 }

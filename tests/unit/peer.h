@@ -17,6 +17,7 @@
 #include "lib/packet.h"
 #include "lib/session.h"
 #include "lib/tlskey.h"
+#include "lib/uplink.h"
 #include "tests/unit/unit.h"
 
 #define PEER_101                                                                                   \
@@ -266,6 +267,20 @@ static inline void peer_stop(struct peer *p)
 	tlskey_clear(&p->tls);
 	p->identity = identity_free(p->identity);
 	p->client = identity_free(p->client);
+}
+
+/* Set-up and tear-down of a program that uses lib/uplink.h. */
+static inline int uplink_begin(void **state)
+{
+	(void)state;
+	return uplink_global_init();
+}
+
+static inline int uplink_end(void **state)
+{
+	(void)state;
+	uplink_global_end();
+	return 0;
 }
 
 #endif

@@ -3,11 +3,7 @@
 #ifndef MUSTER_SERVER_ASK_H
 #define MUSTER_SERVER_ASK_H
 
-#include "server-fixture.h"
-
-#include "server/admin/api.h"
-#include "server/channels.h"
-#include "server/http_parser.h"
+#include "server-whole.h"
 
 struct api_fixture {
 	struct fixture *store;
@@ -19,21 +15,10 @@ struct api_fixture {
 __attribute__((unused)) static int api_setup(void **state)
 {
 	struct api_fixture *a = calloc(1, sizeof(*a));
-	struct server *s = &a->server;
-	struct minisign_key *release = NULL;
 
+	assert_non_null(a);
 	assert_int_equal(setup((void **)&a->store), 0);
-	s->store = a->store->store;
-	assert_true(sd_event_default(&s->loop) >= 0);
-	assert_int_equal(turn_new(s->loop, s->store, &s->turn), 0);
-	assert_int_equal(channels_new(&s->channels), 0);
-	assert_int_equal(identity_generate(&s->keys.identity), 0);
-	assert_int_equal(tlskey_generate(TLSKEY_P256, "muster", &s->keys.tls), 0);
-	assert_int_equal(minisign_generate(&release), 0);
-	minisign_public(release, &s->keys.release_public);
-	minisign_free(release);
-	assert_int_equal(addresses_add(&s->config.names, "muster.example:8443"), 0);
-	s->started = store_now(s->store);
+	server_begin(&a->server, a->store->store);
 	*state = a;
 	return 0;
 }
@@ -43,11 +28,7 @@ __attribute__((unused)) static int api_teardown(void **state)
 	struct api_fixture *a = *state;
 
 	json_decref(a->answer);
-	a->server.turn = turn_free(a->server.turn);
-	channels_free(a->server.channels);
-	identity_free(a->server.keys.identity);
-	tlskey_clear(&a->server.keys.tls);
-	sd_event_unref(a->server.loop);
+	server_end(&a->server);
 	teardown((void **)&a->store);
 	free(a);
 	return 0;
@@ -62,37 +43,21 @@ __attribute__((unused)) static int ask(
 	struct api_call call = { .server = &a->server,
 		.who = { CALLER_SOCKET, ROLE_ADMINISTRATOR, .actor = "uid:0(root)" },
 		.out = &out };
-	scoped(freep) char *text = NULL;
-	char *rest;
-	size_t used;
-	int status = 0;
+	int status;
 
-	assert_true(asprintf(&text, "%s %s HTTP/1.1\r\nHost: m\r\n%sContent-Length: %zu\r\n\r\n%s",
-			    method, path, body ? "Content-Type: application/json\r\n" : "",
-			    body ? strlen(body) : 0, body ? body : "") > 0);
 	assert_int_equal(http_parser_new(API_BODY_MAX, &parser), 0);
-	status = http_parser_feed(parser, text, strlen(text), &used);
+	status = request_parse(parser, method, path, "Host: m\r\n", body);
 	if (status < 0)
 		status = -status;
 	else {
 		assert_int_equal(status, 1);
 		call.request = http_parser_request(parser);
 		api_handle(&call);
-		turn_free(a->server.turn);
-		assert_int_equal(turn_new(a->server.loop, a->server.store, &a->server.turn), 0);
+		server_commit(&a->server);
 		while (call.step && call.step(&call))
 			;
 		assert_int_equal(call.error, 0);
-		assert_int_equal(buffer_append(&out, "", 1), 0);
-		assert_int_equal(sscanf((char *)out.data, "HTTP/1.1 %d", &status), 1);
-		rest = strstr((char *)out.data, "\r\n\r\n");
-		assert_non_null(rest);
-		json_decref(a->answer);
-		a->answer = json_loads(rest + 4, 0, NULL);
-		snprintf(a->code, sizeof(a->code), "%s",
-			json_is_string(json_object_get(a->answer, "code"))
-				? json_string_value(json_object_get(a->answer, "code"))
-				: "");
+		status = answer_parse(&out, &a->answer, a->code);
 	}
 	api_call_end(&call);
 	http_parser_free(parser);

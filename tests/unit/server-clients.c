@@ -11,18 +11,6 @@ static uint32_t used(struct store *s, const uint8_t token[static TOKEN_SIZE])
 	return t.used;
 }
 
-static struct client_record enrol_one(
-	struct store *s, const uint8_t token[static TOKEN_SIZE], uint32_t number)
-{
-	struct enrol_request e = make_request(token, number);
-	struct client_record c;
-
-	assert_int_equal(store_begin(s), 0);
-	assert_int_equal(store_client_enrol(s, &e, "192.0.2.1", &c), 0);
-	assert_int_equal(store_commit(s), 0);
-	return c;
-}
-
 static void say_hello(struct store *s, const uint8_t id[static CLIENT_ID_SIZE])
 {
 	struct hello h = { .boot_id = "a boot's id 16 b", .uptime = 77 };

@@ -191,14 +191,6 @@ static int clear(struct fixture *f, const struct client_record *c)
 	return r;
 }
 
-static int64_t audited(struct fixture *f, const char *act)
-{
-	char sql[128];
-
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM audit WHERE act = '%s'", act);
-	return raw_number(f->path, sql);
-}
-
 static void a_machine_that_reboots_again_and_again_is_one(void **state)
 {
 	struct fixture *f = *state;

@@ -113,6 +113,19 @@ __attribute__((unused)) static struct enrol_request make_request(
 	return e;
 }
 
+/* Enrolled, committed. */
+__attribute__((unused)) static struct client_record enrol_one(
+	struct store *s, const uint8_t token[static TOKEN_SIZE], uint32_t number)
+{
+	struct enrol_request e = make_request(token, number);
+	struct client_record c;
+
+	assert_int_equal(store_begin(s), 0);
+	assert_int_equal(store_client_enrol(s, &e, "192.0.2.1", &c), 0);
+	assert_int_equal(store_commit(s), 0);
+	return c;
+}
+
 __attribute__((unused)) static int enrol_number(
 	struct store *s, const uint8_t token[static TOKEN_SIZE], uint32_t number)
 {
@@ -120,6 +133,15 @@ __attribute__((unused)) static int enrol_number(
 	struct client_record c;
 
 	return store_client_enrol(s, &e, "192.0.2.1", &c);
+}
+
+/* How many entries of that kind the audit log has. */
+__attribute__((unused)) static int64_t audited(struct fixture *f, const char *act)
+{
+	char sql[128];
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM audit WHERE act = '%s'", act);
+	return raw_number(f->path, sql);
 }
 
 #endif

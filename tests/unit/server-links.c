@@ -14,16 +14,21 @@ static const char *id_of(const struct client_record *c)
 	return sodium_bin2hex(text, CLIENT_ID_TEXT_SIZE, c->id, sizeof(c->id));
 }
 
-static void a_token(struct fixture *f, uint8_t ret[static TOKEN_SIZE])
+static uint8_t token[TOKEN_SIZE];
+
+static int setup_token(void **state)
 {
 	struct token_record t;
+	struct fixture *f;
 
-	make_token(f->store, 99, 0, ret, &t);
+	assert_int_equal(setup(state), 0);
+	f = *state;
+	make_token(f->store, 99, 0, token, &t);
+	return 0;
 }
 
 /* Enrols machine number with that machine-id's hash, 0: it has none. */
-static struct client_record enrol_on(
-	struct fixture *f, const uint8_t token[static TOKEN_SIZE], uint32_t number, uint8_t machine)
+static struct client_record enrol_on(struct fixture *f, uint32_t number, uint8_t machine)
 {
 	struct enrol_request e = make_request(token, number);
 	struct client_record c, found;
@@ -96,14 +101,6 @@ static void leave(struct fixture *f, const struct client_record *c, bool withdra
 	assert_int_equal(taken_back, withdrawn);
 }
 
-static int64_t audited(struct fixture *f, const char *act)
-{
-	char sql[128];
-
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM audit WHERE act = '%s'", act);
-	return raw_number(f->path, sql);
-}
-
 static void expect_unlinked(
 	struct fixture *f, const struct client_record *a, const struct client_record *b)
 {
@@ -125,14 +122,12 @@ static void expect_replaced(
 static void machines_without_or_with_other_machine_ids_are_never_linked(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b, c, d;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 0);
-	b = enrol_on(f, token, 2, 0);
-	c = enrol_on(f, token, 3, 'c');
-	d = enrol_on(f, token, 4, 'd');
+	a = enrol_on(f, 1, 0);
+	b = enrol_on(f, 2, 0);
+	c = enrol_on(f, 3, 'c');
+	d = enrol_on(f, 4, 'd');
 	fixture_wall += 10 * SILENCE;
 	assert_int_equal(a.link, LINK_NONE);
 	assert_int_equal(b.link, LINK_NONE);
@@ -145,14 +140,12 @@ static void machines_without_or_with_other_machine_ids_are_never_linked(void **s
 static void nobody_loses_anything_while_heard(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 'm');
+	a = enrol_on(f, 1, 'm');
 	say_hello(f, &a);
 	fixture_wall += SILENCE - 2;
-	b = enrol_on(f, token, 2, 'm');
+	b = enrol_on(f, 2, 'm');
 	assert_int_equal(b.link, LINK_MAYBE);
 	assert_int_equal(succeed(f, &b), 0);
 	expect_unlinked(f, &a, &b);
@@ -169,14 +162,12 @@ static void nobody_loses_anything_while_heard(void **state)
 static void a_silent_one_is_replaced(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b, now;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 'm');
+	a = enrol_on(f, 1, 'm');
 	say_hello(f, &a);
 	fixture_wall += 5;
-	b = enrol_on(f, token, 2, 'm');
+	b = enrol_on(f, 2, 'm');
 	say_hello(f, &b);
 	fixture_wall += SILENCE - 5;
 	assert_int_equal(succeed(f, &b), 1);
@@ -195,13 +186,11 @@ static void a_silent_one_is_replaced(void **state)
 static void one_that_speaks_again_is_what_it_was(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 'm');
+	a = enrol_on(f, 1, 'm');
 	fixture_wall += 2 * SILENCE;
-	b = enrol_on(f, token, 2, 'm');
+	b = enrol_on(f, 2, 'm');
 	assert_int_equal(succeed(f, &b), 1);
 	fixture_wall++;
 	come_back(f, &a);
@@ -220,19 +209,17 @@ static void other_states_are_linked_and_stay(void **state)
 {
 	static const enum client_state states[] = { CLIENT_SUSPENDED, CLIENT_REVOKED, CLIENT_LEFT };
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	uint32_t n = 0;
 
-	a_token(f, token);
 	for (uint8_t i = 0; i < COUNT(states); i++) {
-		struct client_record a = enrol_on(f, token, n++, 'a' + i), b;
+		struct client_record a = enrol_on(f, n++, 'a' + i), b;
 
 		say_hello(f, &a);
 		if (states[i] == CLIENT_LEFT)
 			leave(f, &a, false);
 		else
 			change(f, &a, states[i] == CLIENT_REVOKED ? CLIENT_REVOKE : CLIENT_SUSPEND);
-		b = enrol_on(f, token, n++, 'a' + i);
+		b = enrol_on(f, n++, 'a' + i);
 		/* The suspended one may still be heard. */
 		if (states[i] == CLIENT_SUSPENDED) {
 			assert_int_equal(succeed(f, &b), 0);
@@ -252,16 +239,14 @@ static void other_states_are_linked_and_stay(void **state)
 static void each_replaces_the_last_before_it(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b, c;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 'm');
+	a = enrol_on(f, 1, 'm');
 	fixture_wall += SILENCE;
-	b = enrol_on(f, token, 2, 'm');
+	b = enrol_on(f, 2, 'm');
 	assert_int_equal(succeed(f, &b), 1);
 	fixture_wall += SILENCE;
-	c = enrol_on(f, token, 3, 'm');
+	c = enrol_on(f, 3, 'm');
 	assert_int_equal(succeed(f, &c), 1);
 	expect_replaced(f, &a, &b);
 	expect_replaced(f, &b, &c);
@@ -270,16 +255,14 @@ static void each_replaces_the_last_before_it(void **state)
 static void two_that_come_at_once_do_not_both_replace_it(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b, c;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 'm');
+	a = enrol_on(f, 1, 'm');
 	raw(f->path, "UPDATE client SET state = 2");
 	fixture_wall += SILENCE;
-	b = enrol_on(f, token, 2, 'm');
+	b = enrol_on(f, 2, 'm');
 	raw(f->path, "UPDATE client SET enrolled = 1 WHERE link = 1");
-	c = enrol_on(f, token, 3, 'm');
+	c = enrol_on(f, 3, 'm');
 	assert_string_equal(c.former, id_of(&a));
 	assert_int_equal(succeed(f, &c), 1);
 	assert_int_equal(succeed(f, &b), 0);
@@ -290,14 +273,12 @@ static void two_that_come_at_once_do_not_both_replace_it(void **state)
 static void an_enrolment_taken_back_takes_its_link_back(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 'm');
+	a = enrol_on(f, 1, 'm');
 	say_hello(f, &a);
 	fixture_wall += SILENCE;
-	b = enrol_on(f, token, 2, 'm');
+	b = enrol_on(f, 2, 'm');
 	assert_int_equal(succeed(f, &b), 1);
 	leave(f, &b, true);
 	assert_string_equal(now_of(f, &a).successor, "");
@@ -307,18 +288,16 @@ static void an_enrolment_taken_back_takes_its_link_back(void **state)
 static void removal_of_one_leaves_the_other(void **state)
 {
 	struct fixture *f = *state;
-	uint8_t token[TOKEN_SIZE];
 	struct client_record a, b, c;
 
-	a_token(f, token);
-	a = enrol_on(f, token, 1, 'm');
+	a = enrol_on(f, 1, 'm');
 	fixture_wall += SILENCE;
-	b = enrol_on(f, token, 2, 'm');
+	b = enrol_on(f, 2, 'm');
 	change(f, &a, CLIENT_REMOVE);
 	assert_int_equal(succeed(f, &b), 0);
 	assert_int_equal(now_of(f, &b).link, LINK_NONE);
 	fixture_wall += SILENCE;
-	c = enrol_on(f, token, 3, 'm');
+	c = enrol_on(f, 3, 'm');
 	assert_int_equal(succeed(f, &c), 1);
 	change(f, &c, CLIENT_REMOVE);
 	assert_string_equal(now_of(f, &b).successor, id_of(&c));
@@ -329,7 +308,7 @@ static void removal_of_one_leaves_the_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup_token, teardown)
 		T(machines_without_or_with_other_machine_ids_are_never_linked),
 		T(nobody_loses_anything_while_heard),
 		T(a_silent_one_is_replaced),

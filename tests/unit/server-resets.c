@@ -50,14 +50,6 @@ static int answer(struct fixture *f, const struct one *o, uint64_t number, uint1
 	return r;
 }
 
-static int64_t audited(struct fixture *f, const char *act)
-{
-	char sql[128];
-
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM audit WHERE act = '%s'", act);
-	return raw_number(f->path, sql);
-}
-
 static void one_is_wanted_until_it_is_answered(void **state)
 {
 	struct fixture *f = *state;

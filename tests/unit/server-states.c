@@ -10,18 +10,6 @@ static void id_text(const struct client_record *c, char ret[static CLIENT_ID_TEX
 	sodium_bin2hex(ret, CLIENT_ID_TEXT_SIZE, c->id, sizeof(c->id));
 }
 
-static struct client_record enrol_one(
-	struct store *s, const uint8_t token[static TOKEN_SIZE], uint32_t number)
-{
-	struct enrol_request e = make_request(token, number);
-	struct client_record c;
-
-	assert_int_equal(store_begin(s), 0);
-	assert_int_equal(store_client_enrol(s, &e, "192.0.2.1", &c), 0);
-	assert_int_equal(store_commit(s), 0);
-	return c;
-}
-
 static struct client_record a_client(struct fixture *f, uint8_t token[static TOKEN_SIZE])
 {
 	struct token_record t;
@@ -52,14 +40,6 @@ static int change(struct fixture *f, const struct client_record *c, enum client_
 	r = store_client_change(f->store, id, act, &by_root, ret);
 	assert_int_equal(store_commit(f->store), 0);
 	return r;
-}
-
-static int64_t audited(struct fixture *f, const char *act)
-{
-	char sql[128];
-
-	snprintf(sql, sizeof(sql), "SELECT count(*) FROM audit WHERE act = '%s'", act);
-	return raw_number(f->path, sql);
 }
 
 static void a_suspended_client_may_say_hello_and_come_back(void **state)

@@ -648,19 +648,6 @@ static void a_full_disk_is_told(void **state)
 	(void)close(fd);
 }
 
-static int begin(void **state)
-{
-	(void)state;
-	return uplink_global_init();
-}
-
-static int end(void **state)
-{
-	(void)state;
-	uplink_global_end();
-	return 0;
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = { it(a_server_is_a_host_and_a_port),
@@ -676,5 +663,5 @@ int main(void)
 
 	if (secret_init() < 0)
 		return 1;
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, uplink_begin, uplink_end);
 }
