@@ -29,6 +29,7 @@ const char *change_topic_name(enum change_topic topic)
 		[CHANGE_MESSAGES] = "messages",
 		[CHANGE_AUDIT] = "audit",
 		[CHANGE_ACCESS] = "access",
+		[CHANGE_DATABASE] = "database",
 	};
 
 	return names[topic];
@@ -55,14 +56,15 @@ static void give_out(struct changes *all)
 	}
 }
 
-/* Who is connected is not in the store: that stays true after a turn that failed. */
+/* Who is connected is not in the store, nor whether that can be reached: both stay true after a
+ * turn that failed. */
 static void drop_undone(struct change_list *l)
 {
 	struct change_list rest = {};
 
 	for (size_t i = 0; i < l->count; i++)
-		if (l->of[i].topic == CHANGE_STATUS)
-			change_list_add(&rest, CHANGE_STATUS, l->of[i].id);
+		if (l->of[i].topic == CHANGE_STATUS || l->of[i].topic == CHANGE_DATABASE)
+			change_list_add(&rest, l->of[i].topic, l->of[i].id);
 	*l = rest;
 }
 

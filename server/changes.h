@@ -27,8 +27,10 @@ enum change_topic {
 	CHANGE_MESSAGES, /* id: the client's who sent them */
 	CHANGE_AUDIT,    /* entries were added; never an id. The store tells it by itself. */
 	CHANGE_ACCESS,   /* administrators, API tokens, webhooks; id: what they are called by */
+	CHANGE_DATABASE, /* it can't be reached any more, or can again (dblink.h); never an id. Of
+			    this process alone: nobody passes it on. */
 };
-#define CHANGE_TOPICS 8
+#define CHANGE_TOPICS 9
 const char *change_topic_name(enum change_topic topic); /* "status", "tokens", ... */
 
 #define CHANGE_ID_SIZE 128

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "beats.h"
+#include "changes.h"
 #include "lib/text.h"
 #include "log.h"
 #include "outlet.h"
@@ -96,6 +97,7 @@ static void audit_outage(struct server *s, uint64_t seconds, const char *why)
 
 static void tell_changed(const struct dblink *d)
 {
+	changes_tell(d->server, CHANGE_DATABASE, NULL);
 	if (d->changed)
 		d->changed(d->changed_userdata);
 }

@@ -2,8 +2,8 @@
 /*
  * The loop's side of the store's connection to its database (store_tend()). While the database
  * can't be reached nothing that needs it is tried: machines that are connected stay so and are told
- * to say it again, new ones and administrators are told to come back; the log, systemd's status and
- * the audit (afterwards) tell of it. With SQLite it can always be reached.
+ * to say it again, new ones and administrators are told to come back; the log, systemd's status,
+ * event streams (changes.h) and the audit (afterwards) tell of it. With SQLite it can always be reached.
  */
 #ifndef MUSTER_DBLINK_H
 #define MUSTER_DBLINK_H

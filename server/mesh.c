@@ -185,11 +185,13 @@ static int on_retry(sd_event_source *source, uint64_t at, void *userdata)
 static void on_changed(struct watcher *w, const struct change *changes, size_t count)
 {
 	struct mesh *m = (struct mesh *)((char *)w - offsetof(struct mesh, watcher));
+	unsigned before = m->topics;
 
-	if (m->topics == 0)
-		arm(m->relay_timer, RELAY_USEC);
 	for (size_t i = 0; i < count; i++)
-		m->topics |= 1u << changes[i].topic;
+		if (changes[i].topic != CHANGE_DATABASE)
+			m->topics |= 1u << changes[i].topic;
+	if (before == 0 && m->topics != 0)
+		arm(m->relay_timer, RELAY_USEC);
 }
 
 static int on_relay(sd_event_source *source, uint64_t at, void *userdata)
@@ -214,7 +216,7 @@ static void hear_topics(struct mesh *m, uint64_t topics)
 	size_t count = 0;
 
 	for (unsigned i = 0; i < CHANGE_TOPICS; i++)
-		if ((topics & (1u << i)) != 0)
+		if (i != CHANGE_DATABASE && (topics & (1u << i)) != 0)
 			changes[count++].topic = (enum change_topic)i;
 	if (count == 0)
 		return;

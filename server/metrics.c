@@ -2,12 +2,14 @@
 #include "metrics.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "dblink.h"
 #include "lib/packet.h"
 #include "listener.h"
 #include "presence.h"
@@ -60,33 +62,75 @@ static void gauge(struct exposition *w, const char *name, const char *help, uint
 
 /* ---- what is stored */
 
-static void clients(struct exposition *w, struct server *s)
-{
-	uint64_t count = 0;
+struct stored {
+	uint64_t clients[CLIENT_REMOVED]; /* by state */
+	uint64_t live, entries, head, outlet;
+	struct webhooks_stats hooks;
+};
 
-	family(w, "muster_clients", "gauge", "Machines known, by their state.");
-	for (int state = 0; state < CLIENT_REMOVED; state++) {
-		keep(w, store_client_count(s->store, (enum client_state)state, &count));
-		labelled(w, "state", client_state_name((enum client_state)state), count);
-	}
-	gauge(w, "muster_clients_connected", "Machines connected to this server now.",
-		presence_count(s));
+/* -ENOTCONN: the database can't be reached. */
+static int read_stored(struct server *s, struct stored *ret)
+{
+	struct stored n = {};
+	int r = 0;
+
+	for (int state = 0; r == 0 && state < CLIENT_REMOVED; state++)
+		r = store_client_count(s->store, (enum client_state)state, &n.clients[state]);
+	if (r == 0)
+		r = store_token_count_live(s->store, &n.live);
+	if (r == 0)
+		r = store_audit_count(s->store, &n.entries);
+	if (r == 0)
+		r = store_message_head(s->store, &n.head);
+	if (r == 0)
+		r = store_outlet_get(s->store, &n.outlet);
+	if (r == 0)
+		r = webhooks_stats(s, &n.hooks);
+	if (r == 0)
+		*ret = n;
+	return r;
 }
 
-static void stored(struct exposition *w, struct server *s)
+static void webhooks(struct exposition *w, const struct webhooks_stats *h)
 {
-	uint64_t live = 0, entries = 0, head = 0, outlet = 0;
+	family(w, "muster_webhooks", "gauge", "Webhooks, by their state.");
+	labelled(w, "state", "active", h->hooks - h->failing - h->disabled);
+	labelled(w, "state", "failing", h->failing);
+	labelled(w, "state", "disabled", h->disabled);
+	family(w, "muster_webhook_attempts_total", "counter", "Messages sent to webhooks.");
+	labelled(w, "result", "delivered", h->delivered);
+	labelled(w, "result", "failed", h->failed);
+	gauge(w, "muster_webhook_waiting",
+		"Audit entries that the webhook that is farthest behind has not come to.",
+		h->waiting);
+}
 
-	clients(w, s);
-	keep(w, store_token_count_live(s->store, &live));
-	keep(w, store_audit_count(s->store, &entries));
-	keep(w, store_message_head(s->store, &head));
-	keep(w, store_outlet_get(s->store, &outlet));
-	gauge(w, "muster_tokens_live", "Tokens that a machine could enrol with now.", live);
-	counter(w, "muster_audit_entries_total", "Entries of the audit log.", entries);
+static void stored(struct exposition *w, const struct server *s, const struct stored *n)
+{
+	family(w, "muster_clients", "gauge", "Machines known, by their state.");
+	for (int state = 0; state < CLIENT_REMOVED; state++)
+		labelled(
+			w, "state", client_state_name((enum client_state)state), n->clients[state]);
+	gauge(w, "muster_tokens_live", "Tokens that a machine could enrol with now.", n->live);
+	counter(w, "muster_audit_entries_total", "Entries of the audit log.", n->entries);
 	if (s->config.outlet_file[0] != '\0' || s->config.outlet_command[0] != '\0')
 		gauge(w, "muster_outlet_waiting", "Messages that the outlet has not taken yet.",
-			head > outlet ? head - outlet : 0);
+			n->head > n->outlet ? n->head - n->outlet : 0);
+	webhooks(w, &n->hooks);
+}
+
+/* What isn't known is left out: a 0 would say that there is none. */
+static void database(struct exposition *w, struct server *s)
+{
+	struct stored n = {};
+	int r = read_stored(s, &n);
+
+	gauge(w, "muster_database_up", "1: the database can be reached; 0: it can't.",
+		r != -ENOTCONN && dblink_up(s));
+	if (r == 0)
+		stored(w, s, &n);
+	else if (r != -ENOTCONN)
+		keep(w, r);
 }
 
 /* ---- what has happened */
@@ -165,23 +209,6 @@ static void work(struct exposition *w, const struct metrics *m)
 	gauge(w, "muster_event_streams", "Event streams open now.", m->streams);
 	counter(w, "muster_event_streams_dropped_total",
 		"Event streams ended because their reader was too slow.", m->streams_ended);
-}
-
-static void webhooks(struct exposition *w, struct server *s)
-{
-	struct webhooks_stats h;
-
-	keep(w, webhooks_stats(s, &h));
-	family(w, "muster_webhooks", "gauge", "Webhooks, by their state.");
-	labelled(w, "state", "active", h.hooks - h.failing - h.disabled);
-	labelled(w, "state", "failing", h.failing);
-	labelled(w, "state", "disabled", h.disabled);
-	family(w, "muster_webhook_attempts_total", "counter", "Messages sent to webhooks.");
-	labelled(w, "result", "delivered", h.delivered);
-	labelled(w, "result", "failed", h.failed);
-	gauge(w, "muster_webhook_waiting",
-		"Audit entries that the webhook that is farthest behind has not come to.",
-		h.waiting);
 }
 
 static void turns(struct exposition *w, const struct turn_stats *t)
@@ -288,13 +315,14 @@ int metrics_write(struct server *s, struct buffer *out)
 	tally_sum(s, &all);
 	family(&w, "muster_build_info", "gauge", "Always 1; the version is a label.");
 	labelled(&w, "version", MUSTER_VERSION, 1);
-	stored(&w, s);
+	database(&w, s);
+	gauge(&w, "muster_clients_connected", "Machines connected to this server now.",
+		presence_count(s));
 	connections(&w, s, &all);
 	enrolments(&w, &all.metrics);
 	packets(&w, &all.metrics);
 	refusals(&w, &all.metrics);
 	work(&w, &all.metrics);
-	webhooks(&w, s);
 	turns(&w, &all.turns);
 	process(&w);
 	return w.error;

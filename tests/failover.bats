@@ -81,11 +81,11 @@ has_come_back() # SERVER TIMES
 	cluster_does crash
 	eventually gives_reason a 'read-only\|recovery\|standby'
 	holds_on a
-	run -0 "$BUILD/musterctl" --socket a/control.sock status
+	run -8 "$BUILD/musterctl" --socket a/control.sock status
 	assert_output --regexp "Database +can't be reached, for [0-9]+ s"
 	assert_output --partial "$second"
 	run -0 curl -q -sS --unix-socket a/control.sock http://localhost/readyz
-	assert_output --partial not-ready
+	assert_output --partial store-unavailable
 	cluster_does promote
 	eventually reachable a
 	run -0 peer a late enrol "$token" close

@@ -31,6 +31,7 @@ start()
 		[server]
 		Listen=127.0.0.1:0
 		Name=muster.example:8443
+		${second_name:+Name=$second_name}
 		State=$dir/state
 		$(store_line "$dir/state")
 		Control=$MUSTER_SOCKET
@@ -420,6 +421,16 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 	assert_line --regexp '^TLS pin +sha256//[A-Za-z0-9+/]{43}=$'
 	run bash -c "musterctl status --json | jq -r '.name, .tokens.live'"
 	assert_output $'muster.example:8443\n1'
+}
+
+@test "status tells all names, in their order" {
+	stop
+	second_name=another.example:9443 start
+	run bash -c "musterctl status | grep -A 1 ^Name"
+	assert_line --index 0 --regexp '^Name +muster\.example:8443$'
+	assert_line --index 1 --regexp '^ +another\.example:9443$'
+	run bash -c "musterctl status --json | jq -c '[.name, .names]'"
+	assert_output '["muster.example:8443",["muster.example:8443","another.example:9443"]]'
 }
 
 @test "options stand before or after the command, and once" {

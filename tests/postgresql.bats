@@ -252,6 +252,44 @@ storm_survives() # WORD for the cluster
 	storm_survives kill
 }
 
+metrics()
+{
+	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$server/control.sock" http://localhost/metrics
+}
+
+# changes_are TEXT…: what musterctl events has told so far, without the times.
+changes_are()
+{
+	[[ $(cut -d ' ' -f 3- "$BATS_TEST_TMPDIR/changes") == "$(printf '%s\n' "$@")" ]]
+}
+
+follow_changes()
+{
+	background "$BATS_TEST_TMPDIR/follower" "$BATS_TEST_TMPDIR/changes" "$BUILD/musterctl" \
+		--socket "$server/control.sock" events --topic database
+}
+
+streams_are()
+{
+	metrics | grep -q "^muster_event_streams $1\$"
+}
+
+@test "who follows the changes hears that the database goes and comes back, and who begins meanwhile that it is away" {
+	server_begins
+	follow_changes
+	eventually streams_are 1
+	cluster_does stop
+	eventually changes_are 'database  away'
+	cluster_does start
+	eventually changes_are 'database  away' 'database  back'
+	ends "$BATS_TEST_TMPDIR/follower" TERM
+	cluster_does stop
+	eventually unreachable
+	follow_changes
+	eventually changes_are 'database  away' 'database  back' 'database  away'
+	ends "$BATS_TEST_TMPDIR/follower" TERM
+}
+
 @test "while the database is away administrators and new machines are told to come back, and no use is spent" {
 	server_begins
 	token_for role=test --uses 5
@@ -263,13 +301,24 @@ storm_survives() # WORD for the cluster
 	run api POST /tokens '{}'
 	assert_failure
 	assert_output --partial '"code":"store-unavailable"'
-	run -0 musterctl status
+	run -8 musterctl status --json
+	assert_equal "$(jq .tokens.live <<<"$output")" null
+	run -8 musterctl token list
+	assert_output "musterctl: the database can't be reached now; nothing was changed; try again later"
+	run -0 metrics
+	assert_line 'muster_database_up 0'
+	refute_output --partial muster_tokens_live
+	assert_line 'muster_clients_connected 0'
+	run -8 musterctl status
 	assert_output --regexp "Database +can't be reached, for [0-9]+ s"
 	run -1 swarm 8443 0 3
 	run -0 in_hub curl -q -sSf -k https://10.99.0.1:8443/clients/linux
 	cluster_does start
 	eventually reachable
 	assert_equal "$(uses_spent)" 0
+	run -0 metrics
+	assert_line 'muster_database_up 1'
+	assert_line 'muster_tokens_live 1'
 	run -0 swarm 8443 0 3
 	assert_equal "$(uses_spent)" 3
 	run -0 musterctl audit list

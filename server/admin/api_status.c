@@ -21,6 +21,15 @@ static json_t *addresses(const struct server *s)
 	return list;
 }
 
+static json_t *names(const struct config *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->names.count; i++)
+		json_array_append_new(list, json_string(c->names.at[i]));
+	return list;
+}
+
 /* null: nothing is offered. */
 static json_t *manifest(const struct release *r)
 {
@@ -84,13 +93,13 @@ void api_status_show(struct api_call *c)
 		answer_store_error(c, r, "");
 		return;
 	}
-	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:{s:o, s:o, s:I}, s:{s:o}, s:o, s:i}",
+	o = json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:{s:o, s:o, s:I}, s:{s:o}, s:o, s:i}",
 		"version", MUSTER_VERSION, "time", value_time(store_now(s->store)), "started",
 		value_time(s->started), "listen", addresses(s), "name", config_name(&s->config),
-		"manifest", manifest(&s->release), "clients", "enrolled", count(r == 0, n.enrolled),
-		"left", count(r == 0, n.left), "connected", (json_int_t)presence_count(s), "tokens",
-		"live", count(r == 0, n.live), "database", database(s), "heartbeat",
-		(int)s->config.heartbeat);
+		"names", names(&s->config), "manifest", manifest(&s->release), "clients",
+		"enrolled", count(r == 0, n.enrolled), "left", count(r == 0, n.left), "connected",
+		(json_int_t)presence_count(s), "tokens", "live", count(r == 0, n.live), "database",
+		database(s), "heartbeat", (int)s->config.heartbeat);
 	if (o && json_object_update_new(o, keys(s)) < 0) {
 		json_decref(o);
 		o = NULL;

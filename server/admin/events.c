@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../changes.h"
+#include "../dblink.h"
 #include "../log.h"
 #include "access.h"
 #include "answer.h"
@@ -75,18 +76,28 @@ static bool wants(const struct event_stream *e, enum change_topic topic)
 
 /* ---- what an event looks like */
 
-static int write_event(struct buffer *out, const struct events *all, uint64_t number)
+static int write_change(struct buffer *out, enum change_topic topic, const char *id)
 {
-	const struct event *e = &all->kept[number % EVENTS_KEPT];
-	json_t *data = json_pack("{s:s, s:s?}", "topic", change_topic_name(e->topic), "id",
-		e->id[0] != '\0' ? e->id : NULL);
+	json_t *data = json_pack(
+		"{s:s, s:s?}", "topic", change_topic_name(topic), "id", id[0] != '\0' ? id : NULL);
 	scoped(freep) char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
 
 	json_decref(data);
-	if (!text)
-		return -ENOMEM;
-	return buffer_printf(out, "id: %s-%llu\nevent: change\ndata: %s\n\n", all->epoch,
-		(unsigned long long)number, text);
+	return text ? buffer_printf(out, "event: change\ndata: %s\n\n", text) : -ENOMEM;
+}
+
+static int write_event(struct buffer *out, const struct events *all, uint64_t number)
+{
+	const struct event *e = &all->kept[number % EVENTS_KEPT];
+	int r = buffer_printf(out, "id: %s-%llu\n", all->epoch, (unsigned long long)number);
+
+	return r < 0 ? r : write_change(out, e->topic, e->id);
+}
+
+/* As it is when it's told, whatever it has been since. */
+static const char *database_state(const struct server *s)
+{
+	return dblink_up(s) ? "back" : "away";
 }
 
 /* "EPOCH-NUMBER" of this epoch, and nothing after it is lost: *ret is that number. */
@@ -119,15 +130,16 @@ static int write_missed(struct buffer *out, const struct event_stream *e, const 
 
 static void give_out_one(struct events *all, const struct change *c)
 {
+	struct event *e = &all->kept[++all->last % EVENTS_KEPT];
 	struct buffer text = {};
 
-	all->last++;
-	all->kept[all->last % EVENTS_KEPT] = (struct event){ .topic = c->topic };
-	memcpy(all->kept[all->last % EVENTS_KEPT].id, c->id, sizeof(c->id));
+	*e = (struct event){ .topic = c->topic };
+	snprintf(e->id, sizeof(e->id), "%s",
+		c->topic == CHANGE_DATABASE ? database_state(all->server) : c->id);
 	if (write_event(&text, all, all->last) >= 0)
-		for (struct event_stream *e = all->streams; e != NULL; e = e->next)
-			if (wants(e, c->topic))
-				push(e, text.data, text.len);
+		for (struct event_stream *to = all->streams; to != NULL; to = to->next)
+			if (wants(to, c->topic))
+				push(to, text.data, text.len);
 	buffer_clear(&text);
 }
 
@@ -286,7 +298,8 @@ static int open_stream(struct api_call *c, struct events *all, unsigned topics)
 	return 0;
 }
 
-/* The first bytes tell the reader at once that the stream is there. */
+/* The first bytes tell the reader at once that the stream is there; and that the database isn't,
+ * which happened before. */
 static void greet(struct api_call *c, struct events *all)
 {
 	struct event_stream *e = all->streams;
@@ -295,6 +308,8 @@ static void greet(struct api_call *c, struct events *all)
 
 	if (r >= 0 && c->request->last_event_id)
 		r = write_missed(&text, e, c->request->last_event_id);
+	if (r >= 0 && wants(e, CHANGE_DATABASE) && !dblink_up(c->server))
+		r = write_change(&text, CHANGE_DATABASE, database_state(c->server));
 	if (r >= 0)
 		push(e, text.data, text.len);
 	buffer_clear(&text);

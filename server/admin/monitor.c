@@ -58,10 +58,14 @@ void api_health(struct api_call *c)
 void api_ready(struct api_call *c)
 {
 	uint64_t entries;
+	int r;
 
 	if (!read_query(c, NULL, 0))
 		return;
-	if (store_audit_count(c->server->store, &entries) < 0)
+	r = store_audit_count(c->server->store, &entries);
+	if (r == -ENOTCONN)
+		answer_store_error(c, r, "");
+	else if (r < 0)
 		answer_refuse(c, 503, "not-ready", "the database doesn't answer");
 	else if (!listener_is_open(c->server))
 		answer_refuse(c, 503, "not-ready", "the client port is not open");

@@ -18,6 +18,7 @@ enum ctl_exit {
 	CTL_REFUSED = 5,     /* the server won't, as things are */
 	CTL_BROKEN = 6,      /* the audit log, or a receipt, has been tampered with */
 	CTL_NOT_ALL = 7, /* not every machine has the configuration that it should, or is back */
+	CTL_AWAY = 8,    /* the server's database can't be reached now */
 	CTL_AGAIN = -1,  /* never the program's: see struct ctl */
 };
 

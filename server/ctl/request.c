@@ -152,16 +152,24 @@ static int exit_code_of(long status)
 	}
 }
 
-/* 409 is told apart by the stable code: an id that fits several, or a state that forbids it. */
+/* Some are told apart by the stable code: an id that fits several, or a state that forbids it; a
+ * database that can't be reached, or something else that fails. */
+static int exit_code(long status, const char *code)
+{
+	if (status == 409)
+		return strcmp(code, "ambiguous") == 0 ? CTL_NOT_FOUND : CTL_REFUSED;
+	if (status == 503 && strcmp(code, "store-unavailable") == 0)
+		return CTL_AWAY;
+	return exit_code_of(status);
+}
+
 static int refused(const struct answer *a)
 {
 	json_t *problem = a->text ? json_loadb(a->text, a->len, 0, NULL) : NULL;
 	const char *code = get(problem, "code"), *detail = get(problem, "detail");
 	scoped(freep) char *clean = text_escape(detail, strlen(detail));
-	int r = exit_code_of(a->status);
+	int r = exit_code(a->status, code);
 
-	if (a->status == 409)
-		r = strcmp(code, "ambiguous") == 0 ? CTL_NOT_FOUND : CTL_REFUSED;
 	json_decref(problem);
 	if (clean && *clean)
 		return complain(r, "%s", clean);

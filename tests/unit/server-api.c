@@ -377,6 +377,7 @@ static void the_status_has_keys_and_numbers(void **state)
 
 	assert_int_equal(ask(a, "GET", "/api/v1/status", NULL), 200);
 	assert_string_equal(answered(a, "name"), "muster.example:8443");
+	assert_int_equal(json_array_size(json_object_get(a->answer, "names")), 1);
 	assert_int_equal(strlen(answered(a, "pin")), 52);
 	assert_int_equal(strlen(answered(a, "server_key")), 66);
 	assert_int_equal(strlen(answered(a, "release_key")), 56);

@@ -140,11 +140,13 @@ static void who_is_connected_does_not_depend_on_the_turn(void **state)
 	enter(f);
 	changes_tell(&f->server, CHANGE_CLIENTS, "c");
 	changes_tell(&f->server, CHANGE_STATUS, "c");
+	changes_tell(&f->server, CHANGE_DATABASE, NULL);
 	turn_fail(f->server.turn);
 	run(f);
 	assert_int_equal(f->ear.calls, 1);
-	assert_int_equal(f->ear.count, 1);
+	assert_int_equal(f->ear.count, 2);
 	assert_heard(&f->ear, 0, CHANGE_STATUS, "c");
+	assert_heard(&f->ear, 1, CHANGE_DATABASE, "");
 }
 
 static void what_is_told_twice_is_given_out_once(void **state)
