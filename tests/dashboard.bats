@@ -5,61 +5,24 @@
 # (unit/server-access.c); here is what goes over the wire.
 
 bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
-
-BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
+load server
 
 setup()
 {
 	cd "$BATS_TEST_TMPDIR" || return
-	export MUSTER_SOCKET=$PWD/control.sock TERM=dumb
-	PATH=$BUILD:$PATH
+	patience=20
 	configured
 }
 
 teardown()
 {
-	[[ ! -e server.pid ]] || kill -KILL "$(cat server.pid)" 2>/dev/null || true
+	server_stops KILL
 }
 
 # configured [LINE...]: the lines are of [dashboard].
 configured()
 {
-	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' 'Name=localhost:8443' "Control=$PWD/control.sock" \
-		"Clients=$BUILD/clients" '[dashboard]' 'Listen=127.0.0.1:0' "$@" >conf
-}
-
-server_starts()
-{
-	: >log
-	"$BUILD/muster-server" --config conf --state state >>log 2>&1 3>&- &
-	echo $! >server.pid
-	disown
-	eventually grep -qs 'is ready as' log || fail "it doesn't start: $(cat log)"
-	url=$(sed -n 's/.*the dashboard is at \(http.*\)$/\1/p' log)
-}
-
-server_stops()
-{
-	kill -TERM "$(cat server.pid)"
-	eventually gone "$(cat server.pid)"
-	rm server.pid
-}
-
-gone()
-{
-	! kill -0 "$1" 2>/dev/null
-}
-
-eventually()
-{
-	local deadline=$((SECONDS + 20))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return
-		sleep 0.02
-	done
+	server_configured '[dashboard]' 'Listen=127.0.0.1:0' "$@"
 }
 
 # token_of ROLE [OPTION...]: sets token, token_id.
@@ -75,7 +38,7 @@ asks()
 	local wanted=$1
 
 	shift
-	status=$(curl -q -sS --max-time 20 -H @header -D headers -o body -w '%{http_code}' "${@:1:$#-1}" "$url${*: -1}")
+	status=$(curl -q -sS --max-time 20 -H @header -D headers -o body -w '%{http_code}' "${@:1:$#-1}" "$dashboard${*: -1}")
 	body=$(<body)
 	[[ $status == "$wanted" ]] || fail "${*: -1}: $status $body"
 }
@@ -91,7 +54,7 @@ says()
 {
 	local connection
 
-	exec {connection}<>"/dev/tcp/127.0.0.1/${url##*:}"
+	exec {connection}<>"/dev/tcp/127.0.0.1/${dashboard##*:}"
 	# shellcheck disable=SC2059
 	printf "$1" >&"$connection"
 	timeout 20 cat <&"$connection"
@@ -139,7 +102,7 @@ entries()
 	server_starts
 	token_of viewer
 	asks 200 /api/v1/status
-	exec {web}<>"/dev/tcp/127.0.0.1/${url##*:}"
+	exec {web}<>"/dev/tcp/127.0.0.1/${dashboard##*:}"
 	say() { printf 'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n' "$token"; }
 	say >&"$web"
 	read -r -t 10 line <&"$web"
@@ -173,12 +136,12 @@ entries()
 logs_in()
 {
 	jq -n --arg name "$1" --arg password "$2" '{$name, $password}' >body
-	status=$(curl -q -sS --max-time 20 -D headers -o session -w '%{http_code}' -H "Origin: $url" --json @body "${@:3}" \
-		"$url/api/v1/session")
+	status=$(curl -q -sS --max-time 20 -D headers -o session -w '%{http_code}' -H "Origin: $dashboard" --json @body "${@:3}" \
+		"$dashboard/api/v1/session")
 	[[ $status == 200 ]] || return
 	cookie=$(sed -n 's/^Set-Cookie: \([^;]*\);.*/\1/p' headers)
 	csrf=$(jq -r .csrf session)
-	printf '%s\n' "Cookie: $cookie" "X-Muster-Csrf: $csrf" "Origin: $url" >header
+	printf '%s\n' "Cookie: $cookie" "X-Muster-Csrf: $csrf" "Origin: $dashboard" >header
 }
 
 @test "the first administrator is made on the server, the password comes by standard input" {
@@ -223,7 +186,7 @@ logs_in()
 	musterctl admin role ann viewer
 	is_refused 401 not-logged-in /api/v1/session
 	logs_in ann 'a long password'
-	printf '%s\n' "Cookie: $cookie" "X-Muster-Csrf: $csrf" "Origin: $url" >header
+	printf '%s\n' "Cookie: $cookie" "X-Muster-Csrf: $csrf" "Origin: $dashboard" >header
 	is_refused 403 forbidden -X POST /api/v1/tokens
 	musterctl session end "$(musterctl --json session list | jq -r '.sessions[0].id')"
 	is_refused 401 not-logged-in /api/v1/session
@@ -253,8 +216,8 @@ logs_in()
 	is_refused 403 bad-origin -X POST /api/v1/tokens
 	is_refused 403 bad-origin -X POST -H 'Origin: http://evil.example' -H "X-Muster-Csrf: $csrf" /api/v1/tokens
 	is_refused 403 bad-origin -X POST -H "Origin: null" -H "X-Muster-Csrf: $csrf" /api/v1/tokens
-	is_refused 403 bad-csrf -X POST -H "Origin: $url" /api/v1/tokens
-	is_refused 403 bad-csrf -X DELETE -H "Origin: $url" /api/v1/session
+	is_refused 403 bad-csrf -X POST -H "Origin: $dashboard" /api/v1/tokens
+	is_refused 403 bad-csrf -X DELETE -H "Origin: $dashboard" /api/v1/session
 	is_refused 403 bad-origin -H 'Sec-Fetch-Site: cross-site' /api/v1/events
 	assert_equal "$(entries)" "$before"
 }
@@ -276,8 +239,8 @@ logs_in()
 	token_of viewer
 	cp header token-header
 	for i in 1 2 3 4 5 6 7 8; do
-		curl -q -sS --max-time 60 --interface "127.0.0.$i" -o /dev/null -w '%{http_code}\n' -H "Origin: $url" \
-			--json '{"name":"ann","password":"a long password"}' "$url/api/v1/session" >"login-$i" &
+		curl -q -sS --max-time 60 --interface "127.0.0.$i" -o /dev/null -w '%{http_code}\n' -H "Origin: $dashboard" \
+			--json '{"name":"ann","password":"a long password"}' "$dashboard/api/v1/session" >"login-$i" &
 		logins[i]=$!
 	done
 	cp token-header header
@@ -303,8 +266,8 @@ logs_in()
 	configured TrustedProxy=127.0.0.1 TrustedProxy=10.0.0.0/8
 	server_starts
 	curl -q -sS -D headers -o session -H 'X-Forwarded-For: 203.0.113.1' -H 'X-Forwarded-For: 192.0.2.7, 10.1.2.3' \
-		-H 'X-Forwarded-Proto: https' -H "Origin: https://${url#http://}" \
-		--json '{"name":"ann","password":"a long password"}' "$url/api/v1/session"
+		-H 'X-Forwarded-Proto: https' -H "Origin: https://${dashboard#http://}" \
+		--json '{"name":"ann","password":"a long password"}' "$dashboard/api/v1/session"
 	grep -q '^Set-Cookie: __Host-muster=[0-9a-f]*; Path=/; Secure; HttpOnly; SameSite=Strict' headers
 	run musterctl session list
 	assert_output --partial ' 192.0.2.7 '
@@ -347,15 +310,15 @@ logs_in()
 	}
 	as_text() { sed -i 's/\r$//' headers; }
 	for path in / /assets/nothing.js /api/v1/status /api/v1/nothing /api/v1/openapi.json /nothing '/api/v1/clients?nothing'; do
-		curl -q -sS -D headers -o /dev/null -H @header "$url$path"
+		curl -q -sS -D headers -o /dev/null -H @header "$dashboard$path"
 		as_text
 		check || fail "$path: $(cat headers)"
 	done
-	curl -q -sS -D headers -o /dev/null -I "$url/api/v1/openapi.json"
+	curl -q -sS -D headers -o /dev/null -I "$dashboard/api/v1/openapi.json"
 	as_text && check
-	curl -q -sS -D headers -o /dev/null -X BREW "$url/api/v1/status"
+	curl -q -sS -D headers -o /dev/null -X BREW "$dashboard/api/v1/status"
 	as_text && check
-	curl -q -sS -D headers -o /dev/null -H 'Host: evil.example' "$url/api/v1/status"
+	curl -q -sS -D headers -o /dev/null -H 'Host: evil.example' "$dashboard/api/v1/status"
 	as_text && check
 	says 'nonsense\r\n\r\n' | sed 's/\r$//' >headers
 	check || fail "$(cat headers)"
@@ -485,39 +448,39 @@ logs_in()
 @test "one address can't have all connections, and one that doesn't go on is closed" {
 	server_starts
 	for ((i = 0; i < 64; i++)); do
-		exec {fd}<>"/dev/tcp/127.0.0.1/${url##*:}"
+		exec {fd}<>"/dev/tcp/127.0.0.1/${dashboard##*:}"
 		connections[i]=$fd
 	done
 	printf 'GET / HTTP/1.1\r\nHost: loc' >&"${connections[0]}"
 	printf 'HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n' >&"${connections[1]}"
 	read -r line <&"${connections[1]}"
 	[[ $line == 'HTTP/1.1 200'* ]]
-	run ! curl -q -sS --max-time 20 "$url/"
+	run ! curl -q -sS --max-time 20 "$dashboard/"
 	grep -q 'refused a connection to the dashboard: 127.0.0.1 has too many' log
-	curl -q -sS --max-time 20 --interface 127.0.0.2 -o /dev/null "$url/"
+	curl -q -sS --max-time 20 --interface 127.0.0.2 -o /dev/null "$dashboard/"
 	# What it has sent is not even a head: it is closed without an answer, and makes room.
 	run cat <&"${connections[0]}"
 	assert_output ''
-	eventually curl -q -sS --max-time 20 -o /dev/null "$url/"
+	eventually curl -q -sS --max-time 20 -o /dev/null "$dashboard/"
 	server_stops
 	configured TrustedProxy=127.0.0.1
 	server_starts
 	for ((i = 0; i < 64; i++)); do
 		fd=${connections[i]}
 		exec {fd}>&-
-		exec {fd}<>"/dev/tcp/127.0.0.1/${url##*:}"
+		exec {fd}<>"/dev/tcp/127.0.0.1/${dashboard##*:}"
 		connections[i]=$fd
 	done
-	curl -q -sS --max-time 20 -o /dev/null "$url/"
+	curl -q -sS --max-time 20 -o /dev/null "$dashboard/"
 }
 
 @test "when all connections are taken those that wait for nothing give way" {
 	configured TrustedProxy=127.0.0.1
 	server_starts
 	for ((i = 0; i < 520; i++)); do
-		exec {connection}<>"/dev/tcp/127.0.0.1/${url##*:}" # behind a proxy, all from one address
+		exec {connection}<>"/dev/tcp/127.0.0.1/${dashboard##*:}" # behind a proxy, all from one address
 	done
-	curl -q -sS --max-time 20 --interface 127.0.0.9 -o /dev/null "$url/"
+	curl -q -sS --max-time 20 --interface 127.0.0.9 -o /dev/null "$dashboard/"
 }
 
 ### musterctl from elsewhere
@@ -526,7 +489,7 @@ logs_in()
 	server_starts
 	token_of operator
 	(umask 077 && echo "$token" >token)
-	remote=(env -u MUSTER_SOCKET musterctl --server "$url" --token-file token)
+	remote=(env -u MUSTER_SOCKET musterctl --server "$dashboard" --token-file token)
 	run "${remote[@]}" token create --label role=web
 	assert_success
 	run "${remote[@]}" --json status
@@ -534,7 +497,7 @@ logs_in()
 	run "${remote[@]}" api-token list
 	assert_failure 5
 	assert_output --partial 'this takes the role administrator; yours is operator'
-	MUSTER_SERVER=$url/ MUSTER_API_TOKEN_FILE=token run env -u MUSTER_SOCKET musterctl token list
+	MUSTER_SERVER=$dashboard/ MUSTER_API_TOKEN_FILE=token run env -u MUSTER_SOCKET musterctl token list
 	assert_success
 	assert_output --partial role=web
 	musterctl api-token revoke "$token_id"
@@ -544,7 +507,7 @@ logs_in()
 	server_stops
 	run "${remote[@]}" token list
 	assert_failure 3
-	assert_output --partial "no answer from $url"
+	assert_output --partial "no answer from $dashboard"
 }
 
 @test "a token goes to nobody by mistake" {
@@ -557,7 +520,7 @@ logs_in()
 		asks_so "$wrong"
 		assert_failure 2
 	done
-	tls=https://127.0.0.1:$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' log | head -1)
+	tls=https://127.0.0.1:$port
 	asks_so "$tls"
 	assert_failure 3
 	assert_output --partial "can't be verified; nothing was sent"
@@ -566,17 +529,17 @@ logs_in()
 	assert_output --partial 'another key'
 	asks_so "$tls" --pin AAAA
 	assert_failure 2
-	asks_so "$tls" --pin "$(musterctl --json status | jq -r .pin)" # the machines' port, which has no API
+	asks_so "$tls" --pin "$pin" # the machines' port, which has no API
 	assert_failure 4
 	chmod 640 token
-	asks_so "$url"
+	asks_so "$dashboard"
 	assert_failure 5
 	assert_output --partial 'others may read'
 	echo nonsense >token
 	chmod 600 token
-	asks_so "$url"
+	asks_so "$dashboard"
 	assert_failure 2
-	run env -u MUSTER_SOCKET musterctl --server "$url" status
+	run env -u MUSTER_SOCKET musterctl --server "$dashboard" status
 	assert_failure 2
 	assert_output --partial --token-file
 }
@@ -588,11 +551,11 @@ logs_in()
 	sed -i '/dashboard/,$d' conf
 	printf '[dashboard]\nListen=none\n' >>conf
 	server_starts
-	[[ -z $url ]]
+	[[ -z $dashboard ]]
 	server_stops
 	configured
 	server_starts
-	sed "s|control.sock|second.sock|; s|^Listen=127.0.0.1:0$|Listen=${url#http://}|; 0,/^Listen=.*/s//Listen=127.0.0.1:0/" conf >second
+	sed "/^Store=/d; s|control.sock|second.sock|; s|^Listen=127.0.0.1:0$|Listen=${dashboard#http://}|; 0,/^Listen=.*/s//Listen=127.0.0.1:0/" conf >second
 	run "$BUILD/muster-server" --config second --state other
 	assert_failure
 	assert_output --partial 'cannot listen for the dashboard'

@@ -5,9 +5,10 @@
 # listens on loopback only, at ports that it finds.
 #
 #   server_configured [LINE…]       its configuration; the lines come after the [server] section's. Sets dir, the test's
-#                                   folder, and MUSTER_SOCKET; musterctl and the other programs are found
-#   server_starts [COMMAND…]        starts it (under COMMAND), and waits until it answers; sets server, its pid; port and
-#                                   server_key, for a machine; dashboard, its URL. Its log is $dir/log
+#                                   folder, and MUSTER_SOCKET; musterctl and the other programs are found. It offers the
+#                                   programs in $clients, by default the build's
+#   server_starts [COMMAND…]        starts it (under COMMAND), and waits until it is ready; sets server, its pid; port, pin
+#                                   and server_key, for a machine; dashboard, its URL. Its log is $dir/log, anew
 #   server_stops [SIGNAL]           and waits for its end; nothing if it isn't there
 #   api METHOD PATH [JSON]          asks the control socket; the answer's body; fails on a refusal
 #   peer NAME COMMAND…              the machine of that name, helpers/peer
@@ -26,16 +27,17 @@ server_configured()
 	PATH=$BUILD:$PATH
 	server=
 	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' "State=$dir/state" "$(store_line "$dir/state")" \
-		"Control=$MUSTER_SOCKET" "Clients=$BUILD/clients" 'Name=localhost:1' "$@" >"$dir/conf"
+		"Control=$MUSTER_SOCKET" "Clients=${clients:-$BUILD/clients}" 'Name=localhost:1' "$@" >"$dir/conf"
 }
 
 # shellcheck disable=SC2034 # dashboard is the tests'
 server_starts()
 {
+	: >"$dir/log"
 	"$@" "$BUILD/muster-server" --config "$dir/conf" >>"$dir/log" 2>&1 3>&- &
 	server=$!
-	eventually musterctl status >"$dir/status" 2>&1
-	read -r port server_key < <(api GET /status | jq -r '"\(.listen[0] | sub(".*:"; "")) \(.server_key)"')
+	eventually grep -qs 'is ready as' "$dir/log" || fail "it doesn't start: $(cat "$dir/log")"
+	read -r port pin server_key < <(api GET /status | jq -r '"\(.listen[0] | sub(".*:"; "")) \(.pin) \(.server_key)"')
 	dashboard=$(sed -n 's/.*the dashboard is at //p' "$dir/log" | tail -n 1)
 }
 
@@ -58,7 +60,7 @@ api()
 
 peer()
 {
-	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/$1" "${@:2}"
+	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --pin "$pin" --dir "$dir/$1" "${@:2}"
 }
 
 eventually()

@@ -5,12 +5,7 @@
 # of them together, acts that reach machines wherever they hang, deaths, reload and stop.
 
 bats_require_minimum_version 1.5.0
-bats_load_library bats-support
-bats_load_library bats-assert
-load store
-
-BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
-peer_program=$BUILD/tests/helpers/peer
+load server
 
 setup()
 {
@@ -18,60 +13,29 @@ setup()
 	mkdir -p clients/linux/x86_64
 	head -c 1000 /dev/urandom >clients/linux/x86_64/muster-agent
 	head -c 1000 /dev/urandom >clients/linux/x86_64/muster-enrol
+	clients=$PWD/clients
+	patience=30
 	configured
 }
 
 teardown()
 {
-	local file child
+	local pid
 
-	for file in "$BATS_TEST_TMPDIR"/*.pid; do
-		[[ -e $file ]] || continue
-		for child in $(children "$(cat "$file")") "$(cat "$file")"; do
-			kill -KILL "$child" 2>/dev/null || true
-		done
+	for pid in $(children "$server") $server $(cat socat.pid 2>/dev/null); do
+		kill -KILL "$pid" 2>/dev/null || true
 	done
 }
 
 # configured [LINE...]: four workers; the lines follow those of [server].
 configured()
 {
-	printf '%s\n' '[server]' 'Listen=127.0.0.1:0' 'Name=localhost:8443' "Control=$PWD/control.sock" \
-		"Clients=$PWD/clients" "$(store_line "$PWD/state")" "Workers=${workers:-4}" "$@" '[dashboard]' 'Listen=none' >conf
-}
-
-server_starts()
-{
-	: >log
-	"$BUILD/muster-server" --config conf --state state >>log 2>&1 3>&- &
-	echo $! >server.pid
-	disown
-	eventually grep -qs 'is ready as' log || fail "it doesn't start: $(cat log)"
-	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' log | head -1)
-	read -r pin server_key < <(api GET /status | jq -r '"\(.pin) \(.server_key)"')
-	url=https://localhost:$port
-}
-
-server_stops()
-{
-	kill -"${1:-TERM}" "$(cat server.pid)"
-	eventually gone "$(cat server.pid)"
-	rm server.pid
+	server_configured "Workers=${workers:-4}" "$@" '[dashboard]' 'Listen=none'
 }
 
 gone()
 {
 	! kill -0 "$1" 2>/dev/null
-}
-
-eventually()
-{
-	local deadline=$((SECONDS + 30))
-
-	until "$@"; do
-		((SECONDS < deadline)) || return
-		sleep 0.02
-	done
 }
 
 children()
@@ -84,7 +48,7 @@ worker()
 {
 	local pid
 
-	for pid in $(children "$(cat server.pid)"); do
+	for pid in $(children "$server"); do
 		[[ $(cat "/proc/$pid/comm" 2>/dev/null) != "muster-worker$1" ]] || echo "$pid"
 	done
 }
@@ -93,26 +57,13 @@ workers_are()
 {
 	local pids
 
-	mapfile -t pids < <(children "$(cat server.pid)")
+	mapfile -t pids < <(children "$server")
 	((${#pids[@]} == $1))
 }
 
 status_of()
 {
 	curl -q -sS -k --proto =https --pinnedpubkey "$pin" -o /dev/null -w '%{http_code}' "$@"
-}
-
-api()
-{
-	local data=()
-
-	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket control.sock -X "$1" "${data[@]}" "http://localhost/api/v1$2"
-}
-
-musterctl()
-{
-	"$BUILD/musterctl" --socket control.sock "$@"
 }
 
 # token_for USES: sets token and token_id.
@@ -132,14 +83,6 @@ clients_recorded()
 	api GET "/tokens/$token_id" | jq '.clients | length'
 }
 
-peer()
-{
-	local folder=$1
-
-	shift
-	"$peer_program" --server "127.0.0.1:$port" --server-key "$server_key" --pin "$pin" --dir "$folder" "$@"
-}
-
 connected_are()
 {
 	[[ $(api GET /status | jq .clients.connected) == "$1" ]]
@@ -150,7 +93,7 @@ sockets()
 {
 	local pid
 
-	for pid in $(children "$(cat server.pid)"); do
+	for pid in $(children "$server"); do
 		find "/proc/$pid/fd" -lname 'socket:*' | wc -l
 	done
 }
@@ -187,7 +130,7 @@ assert_spread()
 	assert_equal "$(uses_spent)" 40
 	local n
 	for n in 1 2 3 4 5 6 7 8; do
-		assert_equal "$(status_of "$url/clients/manifest")" 200
+		assert_equal "$(status_of "https://localhost:$port/clients/manifest")" 200
 	done
 	assert_equal "$(api GET /audit/verify | jq .ok)" true
 }
@@ -450,7 +393,7 @@ true_count()
 	kill -KILL "$(worker 3)"
 	eventually tried_often
 	workers_are 3 || workers_are 4
-	assert_equal "$(status_of "$url/clients/manifest")" 200
+	assert_equal "$(status_of "https://localhost:$port/clients/manifest")" 200
 	mv away state/tls.pem
 	eventually workers_are 4
 }
@@ -463,7 +406,7 @@ tried_often()
 @test "without the first process there are no workers" {
 	server_starts
 	local pids pid
-	mapfile -t pids < <(children "$(cat server.pid)")
+	mapfile -t pids < <(children "$server")
 	assert_equal "${#pids[@]}" 4
 	server_stops KILL
 	for pid in "${pids[@]}"; do
@@ -478,7 +421,7 @@ tried_often()
 	server_starts
 	machines_hang 24 closed
 	local pids pid
-	mapfile -t pids < <(children "$(cat server.pid)")
+	mapfile -t pids < <(children "$server")
 	server_stops
 	for pid in "${pids[@]}"; do
 		gone "$pid"
@@ -494,15 +437,15 @@ tried_often()
 @test "a reload goes through all workers; a mistake changes nothing" {
 	server_starts
 	head -c 500 /dev/urandom >clients/linux/x86_64/muster-agent
-	kill -HUP "$(cat server.pid)"
+	kill -HUP "$server"
 	eventually grep -q 'made manifest 2' log
 	eventually all_offer_the_new
 	assert_equal "$(grep -c 'made manifest' log)" 2
 	echo 'Workers=0' >>conf
-	kill -HUP "$(cat server.pid)"
+	kill -HUP "$server"
 	eventually grep -q 'stays as it was' log
 	workers_are 4
-	assert_equal "$(status_of "$url/clients/manifest")" 200
+	assert_equal "$(status_of "https://localhost:$port/clients/manifest")" 200
 }
 
 @test "what takes a restart stays as it is over a reload, and is told once" {
@@ -510,7 +453,7 @@ tried_often()
 	server_starts
 	sed -i "s|^Control=.*|Control=$PWD/other.sock|; s|^Workers=.*|Workers=2|; s|^Listen=127.*|Listen=127.0.0.1:1|
 		s|^Listen=none|Listen=127.0.0.1:2\nMetricsListen=127.0.0.1:3|" conf
-	kill -HUP "$(cat server.pid)"
+	kill -HUP "$server"
 	eventually grep -q 'read the configuration again' log
 	for key in Listen= Control= Workers= 'Listen= of \[dashboard\]' MetricsListen=; do
 		assert_equal "$(grep -c " $key has changed: that takes a restart" log)" 1
@@ -526,7 +469,7 @@ all_offer_the_new()
 	local n
 
 	for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		curl -q -sS -k "$url/clients/manifest" | grep -q '^serial 2$' || return
+		curl -q -sS -k "https://localhost:$port/clients/manifest" | grep -q '^serial 2$' || return
 	done
 }
 
@@ -535,10 +478,10 @@ all_offer_the_new()
 	chmod 700 state
 	echo damaged >state/identity.key
 	chmod 600 state/identity.key
-	run -1 "$BUILD/muster-server" --config conf --state state
+	run -1 "$BUILD/muster-server" --config "$dir/conf"
 	assert_output --partial 'identity.key'
 	refute_output --partial 'is ready'
-	run ! pgrep -f "muster-server --config conf --state $PWD"
+	run ! pgrep -f "muster-server --config $dir/conf"
 }
 
 @test "systemd sees one service: ready when all are, its sockets shared, its watchdog fed" {
@@ -551,21 +494,20 @@ all_offer_the_new()
 	eventually test -S notify
 	: >log
 	NOTIFY_SOCKET=$PWD/notify systemd-socket-activate -E NOTIFY_SOCKET -l "127.0.0.1:$port" "$BUILD/muster-server" \
-		--config conf --state state >>log 2>&1 3>&- &
-	echo $! >server.pid
-	disown
+		--config conf >>log 2>&1 3>&- &
+	server=$!
 	eventually grep -q 'Listening on' log
-	run -0 eventually curl -q -sS -k -o manifest "$url/clients/manifest"
+	run -0 eventually curl -q -sS -k -o manifest "https://localhost:$port/clients/manifest"
 	eventually grep -q 'READY=1' told
 	workers_are 4
 	machines_hang 24 closed
 	assert_spread
-	kill -HUP "$(cat server.pid)"
+	kill -HUP "$server"
 	eventually grep -q 'RELOADING=1' told
 	eventually ready_twice
-	kill "$(cat server.pid)"
+	kill "$server"
 	eventually grep -q 'STOPPING=1' told
-	eventually gone "$(cat server.pid)"
+	eventually gone "$server"
 	assert_equal "$(grep -o 'READY=1' told | wc -l)" 2
 	wait "$machines" || true
 }
