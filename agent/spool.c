@@ -205,6 +205,8 @@ static int load(struct spool *s, const char *folder, unsigned *ret_damaged)
 		r = -errno;
 	if (s->last < s->acked) /* numbers are never given twice */
 		s->last = s->acked;
+	if (newest(s) && s->last < newest(s)->start - 1) /* of files that are damaged */
+		s->last = newest(s)->start - 1;
 	s->stored = s->last;
 	return r < 0 ? r : 0;
 }
@@ -227,18 +229,19 @@ int spool_open(const char *folder, struct spool **ret, unsigned *ret_damaged)
 	return 0;
 }
 
+/* The id first and the mark last: wherever it is cut off, no number of this spool's is given again. */
 void spool_sweep(struct spool *s)
 {
 	char name[32];
 
-	if (s->last != s->acked)
+	if (s->last != s->acked || (unlinkat(s->folder, "id", 0) < 0 && errno != ENOENT))
 		return;
 	for (size_t i = 0; i < s->count; i++) {
 		name_of(s->segments[i].start, name);
-		(void)unlinkat(s->folder, name, 0);
+		if (unlinkat(s->folder, name, 0) < 0 && errno != ENOENT)
+			return;
 	}
 	(void)unlinkat(s->folder, "acked", 0);
-	(void)unlinkat(s->folder, "id", 0);
 }
 
 struct spool *spool_free(struct spool *s)
@@ -279,11 +282,19 @@ bool spool_knows(const struct spool *s, const uint8_t key[static SPOOL_KEY_SIZE]
 
 /* ---------------------------------------------------------------- writing */
 
+/* One that was damaged from its start on is empty now, and its name isn't of the next number. */
+static bool has_room(struct spool *s)
+{
+	const struct segment *g = newest(s);
+
+	return g && s->tail < SEGMENT_SIZE && (s->tail > 0 || g->start == s->last + 1);
+}
+
 static int roll(struct spool *s)
 {
 	int fd, r;
 
-	if (newest(s) && s->tail < SEGMENT_SIZE)
+	if (has_room(s))
 		return 0;
 	if (s->fresh > 0) { /* what is in the old file must be synced by its own descriptor */
 		r = spool_sync(s);

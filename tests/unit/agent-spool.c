@@ -4,8 +4,22 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "agent/spool.h"
+
+/* The spool's own removals, of which only so many happen: the rest is cut off by a kill. */
+static unsigned removals = UINT_MAX;
+
+int unlinkat(int folder, const char *name, int flags)
+{
+	if (removals == 0) {
+		errno = EIO;
+		return -1;
+	}
+	removals -= removals != UINT_MAX;
+	return (int)syscall(SYS_unlinkat, folder, name, flags);
+}
 
 struct place {
 	char folder[64], spool[80];
@@ -301,6 +315,66 @@ static void a_lost_mark_only_sends_again(void **state)
 	end(&p);
 }
 
+/* By spool and number the server knows what it has stored: neither is used for another message. */
+static void a_sweep_that_is_cut_off_gives_no_number_again(void **state)
+{
+	for (unsigned n = 0; n <= 3; n++) {
+		struct place p = {};
+		uint8_t id[MSG_SPOOL_SIZE];
+		struct msg m;
+		uint64_t size;
+
+		(void)state;
+		begin(&p);
+		add_all(&p, 1, 2, 30);
+		memcpy(id, spool_id(p.s), sizeof id);
+		size = next_is(&p, 1);
+		size += next_is(&p, 2);
+		spool_acked(p.s, 2, size);
+		removals = n;
+		spool_sweep(p.s);
+		removals = UINT_MAX;
+		assert_int_equal(again(&p), 0);
+		assert_int_equal(spool_count(p.s), 0);
+		add_all(&p, 7, 7, 30);
+		assert_int_equal(spool_next(p.s, &p.cursor, &p.text, &m, &size), 1);
+		assert_true(m.number > 2 || memcmp(m.spool, id, sizeof id) != 0);
+		end(&p);
+	}
+}
+
+static size_t damage(struct place *p, uint64_t start)
+{
+	int fd = newest(p, start);
+
+	assert_int_equal(pwrite(fd, "\xff\xff", 2, 30), 2);
+	closep(&fd);
+	return again(p);
+}
+
+/* What was in it is lost, and nothing else is: neither what comes after it, nor a number. */
+static void what_is_stored_after_a_damage_survives_the_next_start(void **state)
+{
+	struct place p = {};
+	struct msg m;
+	uint64_t size;
+
+	(void)state;
+	begin(&p);
+	add_all(&p, 1, 2, 30);
+	size = next_is(&p, 1);
+	size += next_is(&p, 2);
+	spool_acked(p.s, 2, size);
+	assert_int_equal(damage(&p, 1), 1);
+	add_all(&p, 3, 3, 30);
+	assert_int_equal(again(&p), 0);
+	assert_int_equal(spool_count(p.s), 1);
+	assert_int_equal(spool_next(p.s, &p.cursor, &p.text, &m, &size), 1);
+	assert_int_equal(m.time, 3);
+	assert_true(m.number > 2);
+	end(&p);
+}
+
 static void a_link_is_not_followed(void **state)
 {
 	struct place p = {};
@@ -322,4 +396,5 @@ UNIT(it(what_is_stored_is_read_in_order_also_after_a_restart), it(what_is_not_sy
 	it(what_is_acknowledged_does_not_come_again), it(numbers_go_on_when_all_is_acknowledged),
 	it(a_message_given_again_is_known), it(acknowledged_files_go_but_for_the_newest),
 	it(a_torn_end_is_cut_off_at_every_byte), it(a_changed_byte_is_noticed),
-	it(a_lost_mark_only_sends_again), it(a_link_is_not_followed))
+	it(a_lost_mark_only_sends_again), it(a_sweep_that_is_cut_off_gives_no_number_again),
+	it(what_is_stored_after_a_damage_survives_the_next_start), it(a_link_is_not_followed))
