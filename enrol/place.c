@@ -8,8 +8,9 @@
 
 #include "enrol/place.h"
 
-#define LINKS_MAX 16 /* on one path */
-#define DEPTH_MAX 64 /* of a tree that is removed */
+#define LINKS_MAX 16    /* on one path */
+#define DEPTH_MAX 64    /* of a tree that is removed */
+#define WIPE_MAX  65536 /* bytes: no secret of muster's is as long */
 
 /* ---- walking */
 
@@ -379,7 +380,8 @@ int place_remove_folder(const char *path)
 }
 
 /* Overwriting is a best effort: a file system may write elsewhere. Another hard link would be the
- * same file under a name that isn't ours, so such a file is only unlinked. */
+ * same file under a name that isn't ours, so such a file is only unlinked. One that its owner has
+ * made to look endless doesn't fill the disk. */
 static void overwrite(int folder, const char *name)
 {
 	static const char zeros[512];
@@ -388,7 +390,7 @@ static void overwrite(int folder, const char *name)
 
 	if (fd < 0 || st.st_nlink != 1)
 		return;
-	for (off_t at = 0; at < st.st_size; at += (off_t)sizeof zeros) {
+	for (off_t at = 0; at < st.st_size && at < WIPE_MAX; at += (off_t)sizeof zeros) {
 		off_t left = st.st_size - at;
 		size_t len = left < (off_t)sizeof zeros ? (size_t)left : sizeof zeros;
 

@@ -248,6 +248,24 @@ static void wiping_zeroes_the_file_and_no_other(void **state)
 	holds("mine", "before");
 }
 
+/* A file without content that is as long as its owner likes: the disk isn't filled with zeros. */
+static void wiping_ends_also_with_a_file_that_seems_endless(void **state)
+{
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdir("state", 0700), 0);
+	fd = open("state/key", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 64 << 20), 0);
+	assert_int_equal(chown("state", OTHER, OTHER), 0);
+	assert_int_equal(place_wipe_in(at("state"), "key"), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_blocks * 512 <= 1 << 20);
+	close(fd);
+	assert_false(is_there("state/key"));
+}
+
 static void a_file_in_anothers_folder_is_written_for_its_owner_and_nowhere_else(void **state)
 {
 	struct stat st;
@@ -317,6 +335,7 @@ UNIT(in_folder(a_file_is_written_with_its_mode), in_folder(nothing_that_is_there
 	in_folder(removing_what_is_not_there_is_fine),
 	in_folder(a_tree_is_removed_but_nothing_that_links_in_it_lead_to),
 	in_folder(wiping_zeroes_the_file_and_no_other),
+	in_folder(wiping_ends_also_with_a_file_that_seems_endless),
 	in_folder(a_file_in_anothers_folder_is_written_for_its_owner_and_nowhere_else),
 	in_folder(a_key_is_claimed_but_no_other_file_through_it),
 	in_folder(a_path_that_is_none_is_refused))
