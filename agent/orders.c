@@ -34,7 +34,7 @@ struct orders {
 	struct job now, next;
 	struct config_order order; /* of now, while a hook is at work on it */
 	struct verdict verdict;
-	time_t began;
+	time_t began; /* CLOCK_MONOTONIC: a machine that sleeps runs no hook */
 	orders_done done;
 	void *userdata;
 	struct holdings held;
@@ -349,6 +349,14 @@ static int order_path(const struct orders *o, char ret[static PATH_SIZE])
 	return len > 0 && len < PATH_SIZE ? 0 : -ENAMETOOLONG;
 }
 
+static time_t now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t); /* can't fail with this clock */
+	return t.tv_sec;
+}
+
 static void poll_again(struct orders *o)
 {
 	if (sd_event_source_set_time_relative(o->poll, POLL_USEC) >= 0 &&
@@ -372,7 +380,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 		if (result.code)
 			say(&o->verdict, (enum nack_code)result.code, result.text);
 		finish(o);
-	} else if (time(NULL) - o->began > HOOK_WAIT || time(NULL) < o->began) {
+	} else if (now() - o->began > HOOK_WAIT) {
 		if (order_path(o, path) == 0)
 			(void)unlink(path);
 		say(&o->verdict, NACK_HOOK,
@@ -402,7 +410,7 @@ static void ask_hook(struct orders *o)
 		finish(o);
 		return;
 	}
-	o->began = time(NULL);
+	o->began = now();
 	poll_again(o);
 }
 

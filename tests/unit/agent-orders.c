@@ -4,9 +4,32 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 #include "agent/orders.h"
 #include "lib/file.h"
+
+/* The machine's clock, put off by so much, and its hooks. */
+static time_t step;
+static const char *hooked = "";
+
+time_t time(time_t *ret)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (ret)
+		*ret = now.tv_sec + step;
+	return now.tv_sec + step;
+}
+
+int access(const char *path, int mode)
+{
+	if (strcmp(path, hooked) == 0)
+		return 0;
+	return (int)syscall(SYS_access, path, mode);
+}
 
 struct place {
 	char root[64], state[96];
@@ -54,7 +77,8 @@ static void end(struct place *p)
 	assert_int_equal(nftw(p->root, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-static uint16_t take_bytes(struct place *p, const void *body, size_t len)
+/* The message's sequence number. */
+static uint64_t give_bytes(struct place *p, const void *body, size_t len)
 {
 	static const uint8_t self[PUBLIC_KEY_SIZE], binding[BINDING_SIZE],
 		signature[SIGNATURE_SIZE];
@@ -66,21 +90,27 @@ static uint16_t take_bytes(struct place *p, const void *body, size_t len)
 		.signed_bytes = bytes,
 		.signed_len = CLIENT_ID_SIZE + 8 + len,
 		.signature = signature };
-	unsigned before = p->answers;
 
 	memcpy(bytes + CLIENT_ID_SIZE + 8, body, len);
 	orders_take(p->orders, &m, self, binding);
 	free(bytes);
+	return m.sequence;
+}
+
+static uint16_t take_bytes(struct place *p, const void *body, size_t len)
+{
+	unsigned before = p->answers;
+	uint64_t sequence = give_bytes(p, body, len);
+
 	assert_int_equal(p->answers, before + 1);
-	assert_int_equal(p->sequence, m.sequence);
+	assert_int_equal(p->sequence, sequence);
 	return p->last.code;
 }
 
-static uint16_t take(struct place *p, const char *name, uint64_t revision, enum order_kind kind,
-	const char *content)
+static size_t order_of(const char *name, uint64_t revision, enum order_kind kind,
+	const char *content, uint8_t ret[static 4096])
 {
 	struct config_order o = { .revision = revision, .number = 1, .kind = kind };
-	uint8_t body[4096];
 
 	snprintf(o.name, sizeof o.name, "%s", name);
 	if (kind != ORDER_REMOVE) {
@@ -88,7 +118,15 @@ static uint16_t take(struct place *p, const char *name, uint64_t revision, enum 
 		o.len = strlen(content);
 		config_hash(content, o.len, o.hash);
 	}
-	return take_bytes(p, body, (size_t)config_order_encode(&o, body, sizeof body));
+	return (size_t)config_order_encode(&o, ret, 4096);
+}
+
+static uint16_t take(struct place *p, const char *name, uint64_t revision, enum order_kind kind,
+	const char *content)
+{
+	uint8_t body[4096];
+
+	return take_bytes(p, body, order_of(name, revision, kind, content, body));
 }
 
 static void assert_content(struct place *p, const char *name, const char *content)
@@ -340,8 +378,31 @@ static void no_link_is_followed(void **state)
 	end(&p);
 }
 
+/* Time synchronization comes late after a boot, and steps both ways. */
+static void a_hook_is_waited_for_whatever_the_clock_is_put_to(void **state)
+{
+	static const time_t steps[] = { 86400, -86400 };
+	struct place p;
+	uint8_t body[4096];
+
+	(void)state;
+	hooked = "/etc/muster/apply.d/hooked";
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		begin(&p);
+		(void)give_bytes(&p, body, order_of("hooked", 1, ORDER_SET, "a", body));
+		assert_true(orders_busy(p.orders));
+		step = steps[i];
+		assert_true(sd_event_run(p.event, UINT64_MAX) > 0);
+		step = 0;
+		assert_int_equal(p.answers, 0);
+		assert_true(orders_busy(p.orders));
+		end(&p);
+	}
+	hooked = "";
+}
+
 UNIT(it(a_revision_is_stored_and_remembered), it(an_older_revision_is_taken_only_if_meant),
 	it(a_content_that_is_not_of_its_hash_is_refused),
 	it(what_was_changed_here_is_told_as_what_it_is), it(one_too_many_is_refused),
 	it(what_can_not_be_stored_is_not_held), it(no_name_leaves_the_folder),
-	it(no_link_is_followed))
+	it(no_link_is_followed), it(a_hook_is_waited_for_whatever_the_clock_is_put_to))
