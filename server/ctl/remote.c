@@ -143,11 +143,15 @@ void remote_end(struct remote *r)
 	*r = (struct remote){};
 }
 
-/* With a pinned key that key is what counts: the certificate may be anybody's, and self-signed. */
+/* With a pinned key that key is what counts: the certificate may be anybody's, and self-signed. What
+ * is sent in the clear must not leave this machine, as it would through a proxy of the environment.
+ */
 CURLcode remote_prepare(const struct remote *r, CURL *curl)
 {
 	CURLcode code = curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 
+	if (code == CURLE_OK && strncmp(r->base, "https:", 6) != 0)
+		code = curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	if (code != CURLE_OK || !*r->pin)
 		return code;
 	code = curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, r->pin);
