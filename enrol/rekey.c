@@ -81,17 +81,12 @@ static int recover(struct enrol *e, const struct machine_conf *c)
 		     : 0;
 }
 
-int step_rekey_preflight(struct enrol *e)
+static int look(struct enrol *e)
 {
 	static struct machine_conf c;
 	struct stat st;
-	int r, code = machine_check_system(e);
+	int code, r = machine_conf_read(&c);
 
-	if (code == 0)
-		code = machine_hold(e, true);
-	if (code != 0)
-		return code;
-	r = machine_conf_read(&c);
 	if (r == -ENOENT)
 		return report_failed(&e->report, EXIT_NOT_ENROLLED,
 			"this machine is not enrolled: there are no keys to replace");
@@ -106,6 +101,22 @@ int step_rekey_preflight(struct enrol *e)
 	code = e->journal.count > 0 ? recover(e, &c) : 0;
 	if (code == 0 && !e->resumed)
 		report_done(&e->report, "client %s at %s gets new keys", c.client, c.server);
+	return code;
+}
+
+/* What is refused here leaves an enrolment that was cut off to the run that can continue it: only
+ * who has opened the journal undoes what it tells of. */
+int step_rekey_preflight(struct enrol *e)
+{
+	int code = machine_check_system(e);
+
+	if (code == 0)
+		code = machine_hold(e, true);
+	if (code != 0)
+		return code;
+	code = look(e);
+	if (code != 0 && e->journal.count > 0)
+		journal_close(&e->journal);
 	return code;
 }
 
