@@ -520,7 +520,7 @@ logs_in()
 		asks_so "$wrong"
 		assert_failure 2
 	done
-	http_proxy=http://127.0.0.1:1 all_proxy=http://127.0.0.1:1 asks_so "$url" # the proxy would read it
+	http_proxy=http://127.0.0.1:1 all_proxy=http://127.0.0.1:1 asks_so "$dashboard" # the proxy would read it
 	assert_success
 	tls=https://127.0.0.1:$port
 	asks_so "$tls"
