@@ -7,6 +7,7 @@
 
 #include "lib/facts.h"
 #include "lib/text.h"
+#include "lib/version.h"
 
 #define MACHINE_ID_DIGITS 32
 #define FILE_MAX          4096
@@ -113,7 +114,7 @@ void facts_gather(struct facts *ret)
 		take(name.release, strlen(name.release), ret->kernel, sizeof ret->kernel);
 		take(name.machine, strlen(name.machine), ret->arch, sizeof ret->arch);
 	}
-	take(MUSTER_VERSION, strlen(MUSTER_VERSION), ret->version, sizeof ret->version);
+	take(muster_version, strlen(muster_version), ret->version, sizeof ret->version);
 	gather_os(ret);
 	gather_machine(ret);
 }

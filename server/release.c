@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "lib/file.h"
+#include "lib/version.h"
 #include "log.h"
 
 #define HASH_CHUNK 65536
@@ -126,7 +127,7 @@ static bool matches(const struct release_file *f, const struct manifest *m)
 
 static bool all_match(const struct release *r, const struct manifest *m)
 {
-	if (m->serial == 0 || r->count != m->count || strcmp(m->version, MUSTER_VERSION) != 0)
+	if (m->serial == 0 || r->count != m->count || strcmp(m->version, muster_version) != 0)
 		return false;
 	for (size_t i = 0; i < r->count; i++)
 		if (!matches(r->files[i], m))
@@ -175,7 +176,7 @@ static int read_manifest(
 static void fill_manifest(struct release *r, uint64_t serial, uint64_t now)
 {
 	r->manifest = (struct manifest){ .serial = serial, .issued = now, .count = r->count };
-	snprintf(r->manifest.version, sizeof(r->manifest.version), "%s", MUSTER_VERSION);
+	snprintf(r->manifest.version, sizeof(r->manifest.version), "%s", muster_version);
 	for (size_t i = 0; i < r->count; i++) {
 		struct manifest_file *entry = &r->manifest.files[i];
 
