@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "enrol/enrol.h"
+#include "enrol/fetch.h"
 #include "enrol/machine.h"
 #include "enrol/paths.h"
 #include "enrol/place.h"
@@ -14,9 +15,8 @@
 #include "enrol/servers.h"
 #include "lib/secret.h"
 
-#define AGENT_PATH    "linux/" MUSTER_ARCH "/muster-agent"
-#define AGENT_MAX     (64u << 20) /* bytes: no agent is so large */
-#define AGENT_SECONDS 10          /* to tell its version */
+#define PROGRAM_MAX     (64u << 20) /* bytes: no program is so large */
+#define PROGRAM_SECONDS 10          /* to tell its version */
 
 static int explain_uplink(struct enrol *e, int r, const struct uplink_error *error)
 {
@@ -79,7 +79,17 @@ static int judge_manifest(
 	return 0;
 }
 
-static int fetch_manifest(struct enrol *e)
+const struct manifest_file *fetch_find(const struct enrol *e, const char *name)
+{
+	char path[MANIFEST_PATH_SIZE];
+	const struct manifest_file *f;
+
+	snprintf(path, sizeof path, "linux/" MUSTER_ARCH "/%s", name);
+	f = manifest_find(&e->manifest, path);
+	return f && f->size <= PROGRAM_MAX ? f : NULL;
+}
+
+int fetch_manifest(struct enrol *e)
 {
 	scoped(freep) char *text = NULL;
 	scoped(freep) char *signature = NULL;
@@ -93,16 +103,22 @@ static int fetch_manifest(struct enrol *e)
 		code = judge_manifest(e, text, len, signature, signature_len);
 	if (code != 0)
 		return code;
-	e->agent = manifest_find(&e->manifest, AGENT_PATH);
-	if (!e->agent || e->agent->size > AGENT_MAX)
+	e->agent = fetch_find(e, AGENT_NAME);
+	if (!e->agent)
 		return report_failed(&e->report, EXIT_UNSUPPORTED,
 			"%s has no muster-agent for " MUSTER_ARCH, e->options.server);
 	return 0;
 }
 
-/* ---- the agent itself */
+/* ---- a program itself */
 
-static int digest_of(int fd, uint8_t ret[static 32], uint64_t *ret_size)
+/* In sentences. */
+static const char *called(const char *name)
+{
+	return strcmp(name, AGENT_NAME) == 0 ? "the agent" : name;
+}
+
+int fetch_digest(int fd, uint8_t ret[static 32], uint64_t *ret_size)
 {
 	EVP_MD_CTX *sum = EVP_MD_CTX_new();
 	uint8_t data[65536];
@@ -120,23 +136,22 @@ static int digest_of(int fd, uint8_t ret[static 32], uint64_t *ret_size)
 	return n == 0 ? 0 : -EIO;
 }
 
-static int check_digest(struct enrol *e, int fd)
+static int check_digest(struct enrol *e, const char *name, const struct manifest_file *f, int fd)
 {
 	uint8_t digest[32];
 	uint64_t size;
-	int r = digest_of(fd, digest, &size);
+	int r = fetch_digest(fd, digest, &size);
 
 	if (r < 0)
-		return enrol_failed(e, EXIT_INSTALL, r, "cannot read back", "the agent");
-	if (size != e->agent->size)
+		return enrol_failed(e, EXIT_INSTALL, r, "cannot read back", called(name));
+	if (size != f->size)
 		return report_failed(&e->report, EXIT_NOT_GENUINE,
-			"the agent of %s is not the one of its manifest: %" PRIu64
-			" bytes, not %" PRIu64,
-			e->options.server, size, e->agent->size);
-	if (memcmp(digest, e->agent->sha256, sizeof digest) != 0)
+			"%s of %s is not the one of its manifest: %" PRIu64 " bytes, not %" PRIu64,
+			called(name), e->options.server, size, f->size);
+	if (memcmp(digest, f->sha256, sizeof digest) != 0)
 		return report_failed(&e->report, EXIT_NOT_GENUINE,
-			"the agent of %s is not the one of its manifest: its SHA-256 differs",
-			e->options.server);
+			"%s of %s is not the one of its manifest: its SHA-256 differs",
+			called(name), e->options.server);
 	return 0;
 }
 
@@ -145,50 +160,50 @@ static void show_progress(void *report, uint64_t done, uint64_t total)
 	report_progress(report, done, total);
 }
 
-static int download_agent(struct enrol *e, int fd)
+static int download(struct enrol *e, const char *name, const struct manifest_file *f, int fd)
 {
+	char path[sizeof "/clients/" + MANIFEST_PATH_SIZE];
 	struct uplink_error error = {};
-	int r = servers_download(
-		e, "/clients/" AGENT_PATH, fd, e->agent->size, show_progress, &e->report, &error);
+	int r;
 
+	snprintf(path, sizeof path, "/clients/%s", f->path);
+	r = servers_download(e, path, fd, f->size, show_progress, &e->report, &error);
 	if (r < 0 && error.failure == UPLINK_LOCAL)
 		return report_failed(&e->report, EXIT_INSTALL, "%s", error.text);
-	return r < 0 ? explain_uplink(e, r, &error) : check_digest(e, fd);
+	return r < 0 ? explain_uplink(e, r, &error) : check_digest(e, name, f, fd);
 }
 
 /* Nothing may have the file open for writing then. */
-static int check_runs(struct enrol *e, const char *path)
+static int check_runs(struct enrol *e, const char *name, const char *path)
 {
 	const char *const argv[] = { path, "--version", NULL };
 	char said[128], expected[64];
-	int r = program_run(argv, AGENT_SECONDS, &enrol_cancel, said, sizeof said);
+	int r = program_run(argv, PROGRAM_SECONDS, &enrol_cancel, said, sizeof said);
 
 	if (r == -ECANCELED)
 		return enrol_ended(e);
-	snprintf(expected, sizeof expected, "muster-agent %s\n", e->manifest.version);
+	snprintf(expected, sizeof expected, "%s %s\n", name, e->manifest.version);
 	if (r == 0 && strcmp(said, expected) == 0)
 		return 0;
 	said[strcspn(said, "\n")] = '\0';
 	if (r < 0)
 		return report_failed(&e->report, EXIT_NOT_GENUINE,
-			"the agent does not run on this machine: %s", strerror(-r));
+			"%s does not run on this machine: %s", called(name), strerror(-r));
 	return report_failed(&e->report, EXIT_NOT_GENUINE,
-		"the agent does not run on this machine: it ended with %d and said '%s', not "
-		"version %s",
-		r, said, e->manifest.version);
+		"%s does not run on this machine: it ended with %d and said '%s', not version %s",
+		called(name), r, said, e->manifest.version);
 }
 
-/* A dry run's agent lives in memory only. */
-static int fetch_into_memory(struct enrol *e)
+int fetch_into_memory(struct enrol *e, const char *name, const struct manifest_file *f)
 {
-	scoped(closep) int fd = memfd_create("muster-agent", MFD_CLOEXEC);
+	scoped(closep) int fd = memfd_create(name, MFD_CLOEXEC);
 	scoped(closep) int readable = -1;
 	char path[32];
 	int code;
 
 	if (fd < 0)
-		return enrol_failed(e, EXIT_INTERNAL, -errno, "cannot download", "the agent");
-	code = download_agent(e, fd);
+		return enrol_failed(e, EXIT_INTERNAL, -errno, "cannot download", called(name));
+	code = download(e, name, f, fd);
 	if (code != 0)
 		return code;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -196,45 +211,50 @@ static int fetch_into_memory(struct enrol *e)
 	closep(&fd);
 	fd = -1;
 	if (readable < 0)
-		return enrol_failed(e, EXIT_INTERNAL, -errno, "cannot open", "the agent");
+		return enrol_failed(e, EXIT_INTERNAL, -errno, "cannot open", called(name));
 	snprintf(path, sizeof path, "/proc/self/fd/%d", readable);
-	return check_runs(e, path);
+	return check_runs(e, name, path);
 }
 
-/* Beside its last place, so that it is installed by a rename and runs where it will run. */
-static int make_stage(struct enrol *e)
+int fetch_stage(struct enrol *e, const char *folder, char ret[static STAGE_SIZE])
 {
 	uint8_t random[8];
 	int r, n;
 
 	random_bytes(random, sizeof random);
-	n = snprintf(e->stage, sizeof e->stage, "%s", PROGRAM_FOLDER "/.muster-enrol.");
+	n = snprintf(ret, STAGE_SIZE, "%s/.muster-enrol.", folder);
 	for (size_t i = 0; i < sizeof random; i++)
-		n += snprintf(e->stage + n, sizeof e->stage - (size_t)n, "%02x", random[i]);
-	r = machine_make_folder(&e->journal, "fetch", PROGRAM_FOLDER);
+		n += snprintf(ret + n, STAGE_SIZE - (size_t)n, "%02x", random[i]);
+	r = machine_make_folder(&e->journal, "fetch", folder);
 	if (r == 0)
-		r = journal_note_now(&e->journal, "fetch", JOURNAL_TREE_MADE, e->stage);
+		r = journal_note_now(&e->journal, "fetch", JOURNAL_TREE_MADE, ret);
 	if (r == 0)
-		r = place_mkdir(e->stage, 0700);
-	return r < 0 ? enrol_failed(e, EXIT_INSTALL, r, "cannot make", e->stage) : 0;
+		r = place_mkdir(ret, 0700);
+	return r < 0 ? enrol_failed(e, EXIT_INSTALL, r, "cannot make", ret) : 0;
 }
 
-static int fetch_into_stage(struct enrol *e)
+int fetch_into(struct enrol *e, const char *name, const struct manifest_file *f, const char *folder)
 {
 	char path[STAGE_SIZE + 16];
-	int code = make_stage(e), fd;
+	int code, fd;
 
-	if (code != 0)
-		return code;
-	snprintf(path, sizeof path, "%s/muster-agent", e->stage);
+	snprintf(path, sizeof path, "%s/%s", folder, name);
 	fd = place_create(path, 0755);
 	if (fd < 0)
 		return enrol_failed(e, EXIT_INSTALL, fd, "cannot write", path);
-	code = download_agent(e, fd);
+	code = download(e, name, f, fd);
 	if (code == 0 && fsync(fd) < 0)
 		code = enrol_failed(e, EXIT_INSTALL, -errno, "cannot write", path);
 	close(fd);
-	return code != 0 ? code : check_runs(e, path);
+	return code != 0 ? code : check_runs(e, name, path);
+}
+
+/* Beside its last place, so that it is installed by a rename and runs where it will run. */
+static int fetch_agent(struct enrol *e)
+{
+	int code = fetch_stage(e, PROGRAM_FOLDER, e->stage);
+
+	return code != 0 ? code : fetch_into(e, AGENT_NAME, e->agent, e->stage);
 }
 
 int step_fetch(struct enrol *e)
@@ -245,7 +265,8 @@ int step_fetch(struct enrol *e)
 	if (code == 0)
 		code = machine_check_space(e, e->agent->size);
 	if (code == 0)
-		code = e->options.dry_run ? fetch_into_memory(e) : fetch_into_stage(e);
+		code = e->options.dry_run ? fetch_into_memory(e, AGENT_NAME, e->agent)
+					  : fetch_agent(e);
 	if (code != 0)
 		return code;
 	report_done(&e->report, "muster-agent %s, %s; signature and SHA-256 right; it runs",

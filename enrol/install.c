@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "enrol/enrol.h"
+#include "enrol/fields.h"
+#include "enrol/install.h"
 #include "enrol/machine.h"
 #include "enrol/paths.h"
 #include "enrol/place.h"
 #include "enrol/proxy.h"
+#include "enrol/release.h"
 #include "lib/buffer.h"
 
 #define STEP "install"
@@ -71,7 +74,7 @@ static int write_conf(const struct enrol *e, const char *id)
 }
 
 /* The unit with its port. */
-static int write_socket(const struct enrol *e)
+static int write_socket(const char *path, uint16_t number)
 {
 	static const char mark[] = "@PORT@";
 	const char *port = strstr(agent_socket, mark);
@@ -80,11 +83,48 @@ static int write_socket(const struct enrol *e)
 
 	if (r == 0)
 		r = buffer_printf(&text, "%.*s%u%s", (int)(port - agent_socket), agent_socket,
-			e->options.listen, port + strlen(mark));
+			number, port + strlen(mark));
 	if (r == 0)
-		r = place_write(SOCKET_FILE, text.data, text.len, 0644);
+		r = place_write(path, text.data, text.len, 0644);
 	buffer_clear(&text);
 	return r;
+}
+
+static int write_unit(const char *folder, const char *name, const char *text, size_t len)
+{
+	char path[256];
+
+	if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
+		return -ENAMETOOLONG;
+	return place_write(path, text, len, 0644);
+}
+
+/* A port that an administrator has made another thing of, as one address of the machine, stays. */
+static int write_same_socket(const char *folder)
+{
+	char text[UNIT_TEXT_MAX], path[256];
+	ssize_t len = place_read(SOCKET_FILE, text, sizeof text);
+	uint64_t port;
+
+	if (len < 0)
+		return len == -ENOENT ? 0 : (int)len;
+	port = fields_number(text, "ListenStream");
+	if (port == 0 || port > UINT16_MAX)
+		return 0;
+	if ((size_t)snprintf(path, sizeof path, "%s/" SOCKET_NAME, folder) >= sizeof path)
+		return -ENAMETOOLONG;
+	return write_socket(path, (uint16_t)port);
+}
+
+int install_units(const char *folder)
+{
+	int r = write_unit(folder, UNIT_NAME, agent_unit, agent_unit_len);
+
+	if (r == 0)
+		r = write_unit(folder, APPLY_PATH_NAME, apply_path, apply_path_len);
+	if (r == 0)
+		r = write_unit(folder, APPLY_SERVICE_NAME, apply_service, apply_service_len);
+	return r < 0 ? r : write_same_socket(folder);
 }
 
 int install_client_file(const struct enrol *e, const char *name, const char *id)
@@ -115,6 +155,7 @@ static const struct change changes[] = {
 	{ JOURNAL_FILE_MADE, AGENT_PROGRAM },
 	{ JOURNAL_FILE_MADE, ENROL_PROGRAM },
 	{ JOURNAL_FILE_MADE, AGENT_CONF },
+	{ JOURNAL_FILE_MADE, RELEASE_FILE },
 	{ JOURNAL_FILE_MADE, STATE_LINK },
 	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" IDENTITY_NAME },
 	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" TLS_NAME },
@@ -227,6 +268,8 @@ static int make_files(struct enrol *e, const char *id)
 	if (code == 0)
 		code = made(e, AGENT_CONF, write_conf(e, id));
 	if (code == 0)
+		code = made(e, RELEASE_FILE, release_note(e, true));
+	if (code == 0)
 		code = made(e, STATE_FOLDER "/" IDENTITY_NAME, copy_key(IDENTITY_NAME));
 	if (code == 0)
 		code = made(e, STATE_FOLDER "/" TLS_NAME, copy_key(TLS_NAME));
@@ -242,7 +285,7 @@ static int make_files(struct enrol *e, const char *id)
 		code = made(
 			e, APPLY_PATH, place_write(APPLY_PATH, apply_path, apply_path_len, 0644));
 	if (code == 0 && e->options.listen)
-		code = made(e, SOCKET_FILE, write_socket(e));
+		code = made(e, SOCKET_FILE, write_socket(SOCKET_FILE, e->options.listen));
 	if (code == 0)
 		code = made(e, UNIT_FILE, place_write(UNIT_FILE, agent_unit, agent_unit_len, 0644));
 	return code;

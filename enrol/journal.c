@@ -38,6 +38,34 @@ static int remove_if_empty(const char *path)
 	return r == -ENOTEMPTY ? 0 : r;
 }
 
+/* The former file is the same one, under another name, as long as it has not been replaced: then
+ * there is nothing that rename() would do. */
+static int put_back(const char *value)
+{
+	char former[128], folder[128];
+	const char *path = strchr(value, ' ');
+	struct stat st;
+	int r;
+
+	if (!path || path[1] != '/' || (size_t)(path - value) >= sizeof former)
+		return -EINVAL;
+	snprintf(former, sizeof former, "%.*s", (int)(path - value), value);
+	path++;
+	r = place_look(former, &st);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = place_replace(former, path);
+	snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+	return r < 0 ? r : place_sync(folder);
+}
+
+static int restart(const char *units)
+{
+	char said[UNIT_SAID_SIZE];
+
+	return unit_restart(units, said);
+}
+
 /* undo is NULL for a mark, which changes nothing by itself. */
 static const struct {
 	const char *name;
@@ -50,9 +78,14 @@ static const struct {
 	[JOURNAL_FOLDER_KEPT] = { "kept", make_again },
 	[JOURNAL_UNIT] = { "unit", unit_stop },
 	[JOURNAL_RELOAD] = { "reload", unit_reload },
+	[JOURNAL_RESTART] = { "restart", restart },
+	[JOURNAL_REPLACED] = { "replaced", put_back },
 	[JOURNAL_SENT] = { "sent", NULL },
 	[JOURNAL_CLIENT] = { "client", NULL },
 	[JOURNAL_READY] = { "ready", NULL },
+	[JOURNAL_UPDATE] = { "update", NULL },
+	[JOURNAL_SWAPPED] = { "swapped", NULL },
+	[JOURNAL_PROVED] = { "proved", NULL },
 };
 
 /* ---- reading what is there */

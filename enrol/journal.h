@@ -24,9 +24,14 @@ enum journal_kind {
 	JOURNAL_FOLDER_KEPT, /* a folder that was there and may go by others' doing; made again */
 	JOURNAL_UNIT,        /* a unit, enabled and started; disabled and stopped */
 	JOURNAL_RELOAD,      /* systemd reads its units again */
+	JOURNAL_RESTART,     /* units, with blanks between, that are restarted */
+	JOURNAL_REPLACED,    /* "FORMER PATH": the former file is put back there, if it is kept */
 	JOURNAL_SENT,        /* ENROL is said: "SERVER… SERVER-KEY" */
 	JOURNAL_CLIENT,      /* ENROLLED has come: the client's id */
 	JOURNAL_READY,       /* all is installed, only the start is left: the labels */
+	JOURNAL_UPDATE,      /* an update, to this version */
+	JOURNAL_SWAPPED,     /* all of it is in place, only the start is left */
+	JOURNAL_PROVED,      /* the server has acknowledged it: nothing is undone any more */
 };
 
 #define JOURNAL_NO_LABELS "-" /* no label starts with that */
@@ -66,9 +71,8 @@ void journal_take_back(struct journal *j, const char *value);
 /* The value of the last entry of that kind, or NULL. */
 const char *journal_find(const struct journal *j, enum journal_kind kind);
 
-/* Undoes a step's changes, the last first. The number of entries undone (the marks SENT, CLIENT and
- * READY don't count), or the first error after everything was tried, with its value in *ret_failed.
- */
+/* Undoes a step's changes, the last first. The number of entries undone (marks, those from SENT on,
+ * don't count), or the first error after everything was tried, with its value in *ret_failed. */
 int journal_undo(struct journal *j, const char *step, const char **ret_failed) must_use;
 
 /* After everything was undone: an empty journal. Keys in the folder stay. */

@@ -12,6 +12,7 @@ struct machine_conf {
 	struct addresses servers;        /* none: they are not in order */
 	char pins[PINS_TEXT_SIZE];
 	char server_key[IDENTITY_TEXT_SIZE];
+	char release_key[MINISIGN_PUBLIC_TEXT_SIZE];
 	char client[CLIENT_ID_TEXT_SIZE];
 	char proxy[200];
 	bool has_proxy;
@@ -19,6 +20,10 @@ struct machine_conf {
 
 /* -ENOENT: this machine isn't enrolled; -EBADMSG: there is such a file, but not muster-enrol's. */
 int machine_conf_read(struct machine_conf *ret) must_use;
+
+/* The server is the one that the machine has; c must outlive e. -EBADMSG: something is not as
+ * muster-enrol has written it. */
+int machine_use_conf(struct enrol *e, const struct machine_conf *c) must_use;
 
 /* 0, or reported and the exit code: is this a system that muster-enrol works on? */
 int machine_check_system(struct enrol *e) must_use;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "enrol/install.h"
 #include "enrol/servers.h"
 #include "lib/secret.h"
 
@@ -86,6 +87,13 @@ static int prepare(struct enrol *e)
 	return 0;
 }
 
+static int run(struct enrol *e)
+{
+	if (e->options.mode == MODE_UNINSTALL)
+		return run_uninstall(e);
+	return e->options.mode == MODE_UPDATE ? run_update(e) : run_enrolment(e);
+}
+
 /* What changes, or would change, the machine. */
 static int run_changing(struct enrol *e)
 {
@@ -94,11 +102,20 @@ static int run_changing(struct enrol *e)
 	if (code != 0)
 		report_result(&e->report, "failed", code, NULL, NULL);
 	else
-		code = e->options.mode == MODE_UNINSTALL ? run_uninstall(e) : run_enrolment(e);
+		code = run(e);
 	contact_close(&e->contact);
 	keys_clear(e);
 	journal_close(&e->journal);
 	return code;
+}
+
+static int write_units(struct enrol *e)
+{
+	int r = install_units(e->options.units_folder);
+
+	e->report.step = "units";
+	return r < 0 ? enrol_failed(e, EXIT_INSTALL, r, "cannot write to", e->options.units_folder)
+		     : EXIT_OK;
 }
 
 int main(int argc, char **argv)
@@ -123,9 +140,12 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	case MODE_STATUS:
 		return run_status(&e);
+	case MODE_UNITS:
+		return write_units(&e);
 	case MODE_ENROL:
 	case MODE_UNINSTALL:
 	case MODE_REKEY:
+	case MODE_UPDATE:
 		break;
 	}
 	catch_signals();

@@ -25,6 +25,9 @@ enum {
 	OPTION_UNINSTALL,
 	OPTION_PURGE,
 	OPTION_REKEY,
+	OPTION_UPDATE,
+	OPTION_WAIT,
+	OPTION_UNITS,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_END
@@ -45,6 +48,9 @@ static const struct option table[] = {
 	{ "status", no_argument, NULL, OPTION_STATUS },
 	{ "uninstall", no_argument, NULL, OPTION_UNINSTALL },
 	{ "rekey", no_argument, NULL, OPTION_REKEY },
+	{ "update", no_argument, NULL, OPTION_UPDATE },
+	{ "wait", required_argument, NULL, OPTION_WAIT },
+	{ "units", required_argument, NULL, OPTION_UNITS },
 	{ "purge", no_argument, NULL, OPTION_PURGE },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -97,8 +103,9 @@ static int add_pins(struct options *o, const char *text, const struct complaint 
 static int take_mode(struct options *o, enum mode mode, const struct complaint *c)
 {
 	if (o->mode != MODE_ENROL)
-		return complain(
-			c, "only one of --status, --uninstall, --rekey, --version and --help");
+		return complain(c,
+			"only one of --status, --uninstall, --rekey, --update, --units, --version "
+			"and --help");
 	o->mode = mode;
 	return 0;
 }
@@ -111,6 +118,25 @@ static int take_port(struct options *o, const char *value, const struct complain
 		return complain(c, "--listen: '%s' is not a port", value);
 	o->listen = (uint16_t)port;
 	return 0;
+}
+
+static int take_wait(struct options *o, const char *value, const struct complaint *c)
+{
+	uint64_t seconds;
+
+	if (text_number(value, 1, WAIT_MAX, &seconds) < 0)
+		return complain(
+			c, "--wait: '%s' is not a number of seconds, 1 to %d", value, WAIT_MAX);
+	o->wait = (unsigned)seconds;
+	return 0;
+}
+
+static int take_units(struct options *o, const char *value, const struct complaint *c)
+{
+	o->units_folder = value;
+	if (value[0] != '/')
+		return complain(c, "--units: '%s' is not an absolute path", value);
+	return take_mode(o, MODE_UNITS, c);
 }
 
 static int take_keyed(struct options *o, int which, const char *value, const struct complaint *c)
@@ -184,6 +210,12 @@ static int take(struct options *o, int which, const char *value, const struct co
 		return take_mode(o, MODE_UNINSTALL, c);
 	case OPTION_REKEY:
 		return take_mode(o, MODE_REKEY, c);
+	case OPTION_UPDATE:
+		return take_mode(o, MODE_UPDATE, c);
+	case OPTION_WAIT:
+		return take_wait(o, value, c);
+	case OPTION_UNITS:
+		return take_units(o, value, c);
 	case OPTION_VERSION:
 		return take_mode(o, MODE_VERSION, c);
 	case OPTION_HELP:
@@ -212,18 +244,29 @@ static int check_enrol(const struct options *o, const struct complaint *c)
 	return 0;
 }
 
+static bool names_server(const struct options *o)
+{
+	return o->server || o->pin_count > 0 || o->server_key_text || o->release_key_text ||
+	       o->proxy || o->min_serial > 0;
+}
+
 static int check_together(const struct options *o, const struct complaint *c)
 {
 	if (o->purge && o->mode != MODE_UNINSTALL)
 		return complain(c, "--purge goes with --uninstall only");
-	if (o->dry_run && o->mode != MODE_ENROL)
-		return complain(c, "--dry-run goes with an enrolment only");
+	if (o->dry_run && o->mode != MODE_ENROL && o->mode != MODE_UPDATE)
+		return complain(c, "--dry-run goes with an enrolment or --update only");
+	if (o->wait && o->mode != MODE_UPDATE)
+		return complain(c, "--wait goes with --update only");
+	if (o->token_file && o->mode == MODE_UPDATE)
+		return complain(c, "--update needs no token");
 	if (o->listen && o->mode != MODE_ENROL)
 		return complain(c, "--listen goes with an enrolment only");
-	if (o->mode == MODE_REKEY && (o->server || o->pin_count > 0 || o->server_key_text ||
-					     o->release_key_text || o->proxy || o->min_serial > 0))
-		return complain(c, "--rekey keeps to the server that this machine has: --server "
-				   "and what belongs to it don't go with it");
+	if ((o->mode == MODE_REKEY || o->mode == MODE_UPDATE) && names_server(o))
+		return complain(c,
+			"%s keeps to the server that this machine has: --server "
+			"and what belongs to it don't go with it",
+			o->mode == MODE_REKEY ? "--rekey" : "--update");
 	return o->mode == MODE_ENROL ? check_enrol(o, c) : 0;
 }
 
@@ -276,6 +319,7 @@ void options_help(FILE *out)
 	      "                    [--min-serial N] [--proxy URL] [--token-file FILE]\n"
 	      "                    [--listen[=PORT]] [--dry-run] [--json] [--quiet]\n"
 	      "       muster-enrol --rekey [--token-file FILE] [--json] [--quiet]\n"
+	      "       muster-enrol --update [--dry-run] [--wait SECONDS] [--json] [--quiet]\n"
 	      "       muster-enrol --status [--json]\n"
 	      "       muster-enrol --uninstall [--purge] [--json] [--quiet]\n"
 	      "\n"

@@ -10,9 +10,19 @@
 #include "lib/minisign.h"
 #include "lib/pin.h"
 
-enum mode { MODE_ENROL, MODE_STATUS, MODE_UNINSTALL, MODE_REKEY, MODE_VERSION, MODE_HELP };
+enum mode {
+	MODE_ENROL,
+	MODE_STATUS,
+	MODE_UNINSTALL,
+	MODE_REKEY,
+	MODE_UPDATE,
+	MODE_UNITS,
+	MODE_VERSION,
+	MODE_HELP
+};
 
 #define LISTEN_PORT 8444 /* unless one is named */
+#define WAIT_MAX    3600 /* seconds */
 
 /* The texts are argv's own. */
 struct options {
@@ -28,7 +38,9 @@ struct options {
 	uint8_t pins[PINS_MAX][PIN_SIZE];
 	char pins_text[PINS_TEXT_SIZE]; /* joined by ';' */
 	uint64_t min_serial;
-	uint16_t listen; /* the port; 0: the agent connects */
+	uint16_t listen;          /* the port; 0: the agent connects */
+	unsigned wait;            /* seconds, for a report to be acknowledged; 0: the usual */
+	const char *units_folder; /* of MODE_UNITS */
 	bool dry_run, json, quiet, purge;
 };
 

@@ -21,10 +21,12 @@
 #define SEND_SOCKET  "/run/muster-send" /* the other one that it opens */
 #define SOCKET_WANTS UNIT_FOLDER "/sockets.target.wants"
 /* Hooks of configurations; the first is started and stopped with the agent. */
-#define APPLY_PATH    UNIT_FOLDER "/muster-apply.path"
-#define APPLY_SERVICE UNIT_FOLDER "/muster-apply.service"
-#define APPLY_FOLDER  "/var/lib/muster-apply" /* what hooks have applied last */
-#define APPLY_RUNTIME "/run/muster-apply"
+#define APPLY_PATH_NAME    "muster-apply.path"
+#define APPLY_PATH         UNIT_FOLDER "/" APPLY_PATH_NAME
+#define APPLY_SERVICE_NAME "muster-apply.service"
+#define APPLY_SERVICE      UNIT_FOLDER "/" APPLY_SERVICE_NAME
+#define APPLY_FOLDER       "/var/lib/muster-apply" /* what hooks have applied last */
+#define APPLY_RUNTIME      "/run/muster-apply"
 
 /* The unit has DynamicUser: systemd keeps its state below private/, behind a link. */
 #define PRIVATE_FOLDER "/var/lib/private"
@@ -45,6 +47,10 @@
 #define STATUS_PARENT "/run"
 #define STATUS_FOLDER "/run/muster-agent"
 #define STATUS_NAME   "status"
+
+/* The newest release that this machine has seen. */
+#define RELEASE_FOLDER "/var/lib"
+#define RELEASE_FILE   RELEASE_FOLDER "/muster-release"
 
 /* While an enrolment runs, and after one was killed. */
 #define JOURNAL_FOLDER "/var/lib/muster-enrol"

@@ -291,6 +291,46 @@ int place_move(const char *from, const char *to)
 	return unlinkat(from_folder, from_name, 0) < 0 ? -errno : 0;
 }
 
+int place_replace(const char *from, const char *to)
+{
+	const char *from_name = NULL, *to_name = NULL;
+	scoped(closep) int from_folder = parent(from, &from_name);
+	scoped(closep) int to_folder = parent(to, &to_name);
+
+	if (from_folder < 0)
+		return from_folder;
+	if (to_folder < 0)
+		return to_folder;
+	return renameat(from_folder, from_name, to_folder, to_name) < 0 ? -errno : 0;
+}
+
+static int copy_as(const char *from, const char *to)
+{
+	scoped(closep) int fd = place_open(from);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	return fstat(fd, &st) < 0 ? -errno : place_copy(to, fd, st.st_mode & 07777);
+}
+
+int place_link(const char *from, const char *to)
+{
+	const char *from_name = NULL, *to_name = NULL;
+	scoped(closep) int from_folder = parent(from, &from_name);
+	scoped(closep) int to_folder = parent(to, &to_name);
+
+	if (from_folder < 0)
+		return from_folder;
+	if (to_folder < 0)
+		return to_folder;
+	if (linkat(from_folder, from_name, to_folder, to_name, 0) == 0)
+		return 0;
+	if (errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP)
+		return -errno;
+	return copy_as(from, to);
+}
+
 int place_sync(const char *path)
 {
 	scoped(closep) int folder = place_folder(path);
@@ -317,6 +357,15 @@ static int open_regular(int folder, const char *name, int flags, struct stat *re
 	if (r < 0)
 		close(fd);
 	return r < 0 ? r : fd;
+}
+
+int place_open(const char *path)
+{
+	const char *name;
+	struct stat st;
+	scoped(closep) int folder = parent(path, &name);
+
+	return folder < 0 ? folder : open_regular(folder, name, O_RDONLY, &st);
 }
 
 ssize_t place_read(const char *path, char *ret, size_t size)
@@ -420,6 +469,15 @@ int place_wipe_in(const char *path, const char *name)
 		return is_nowhere(folder) ? 0 : folder;
 	overwrite(folder, name);
 	return removed(unlinkat(folder, name, 0));
+}
+
+int place_look_in(const char *path, const char *name, struct stat *ret)
+{
+	scoped(closep) int folder = open_foreign(path);
+
+	if (folder < 0)
+		return folder;
+	return fstatat(folder, name, ret, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 int place_write_in(const char *path, const char *name, const void *data, size_t len, mode_t mode)

@@ -31,6 +31,9 @@ int place_write(const char *path, const void *data, size_t len, mode_t mode) mus
 int place_mkdir(const char *path, mode_t mode) must_use;          /* -EEXIST */
 int place_symlink(const char *path, const char *target) must_use; /* -EEXIST */
 int place_move(const char *from, const char *to) must_use;        /* -EEXIST, -EXDEV */
+int place_replace(const char *from, const char *to) must_use;     /* whatever is there; -EXDEV */
+/* Another name of the same file, or a copy where the file system knows no such. -EEXIST */
+int place_link(const char *from, const char *to) must_use;
 /* Copies the whole file open at fd, else as place_write(). */
 int place_copy(const char *path, int fd, mode_t mode) must_use;
 int place_sync(const char *path) must_use; /* a folder's entries */
@@ -38,6 +41,9 @@ int place_sync(const char *path) must_use; /* a folder's entries */
 /* Reads a regular file of at most size - 1 bytes; *ret is NUL-terminated. The length. -EINVAL: no
  * regular file; -EFBIG. */
 ssize_t place_read(const char *path, char *ret, size_t size) must_use;
+
+/* Opens a regular file for reading. -EINVAL: it is none. */
+int place_open(const char *path) must_use;
 
 /* Removal. Nothing there is fine (0). */
 int place_remove(const char *path) must_use;        /* a file or link */
@@ -47,10 +53,11 @@ int place_remove_tree(const char *path) must_use;
 
 /* Files in a folder that may belong to anybody (a service's state) but lies in one of root's.
  * write: as place_write(), and it belongs to the folder's owner; wipe: overwritten with zeros and
- * removed; claim: made root's own, mode 0600 (-EMLINK: has other names). */
+ * removed; claim: made root's own, mode 0600 (-EMLINK: has other names); look: as place_look(). */
 int place_write_in(const char *folder, const char *name, const void *data, size_t len, mode_t mode)
 	must_use;
 int place_wipe_in(const char *folder, const char *name) must_use;
 int place_claim_in(const char *folder, const char *name) must_use;
+int place_look_in(const char *folder, const char *name, struct stat *ret) must_use;
 
 #endif

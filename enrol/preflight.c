@@ -9,6 +9,7 @@
 #include "enrol/machine.h"
 #include "enrol/paths.h"
 #include "enrol/place.h"
+#include "enrol/servers.h"
 #include "enrol/unit.h"
 #include "lib/text.h"
 
@@ -39,6 +40,7 @@ int machine_conf_read(struct machine_conf *ret)
 	read_servers(text, ret);
 	fields_joined(text, "Pins", ';', ret->pins, sizeof ret->pins);
 	fields_text(text, "ServerKey", ret->server_key, sizeof ret->server_key);
+	fields_text(text, "ReleaseKey", ret->release_key, sizeof ret->release_key);
 	fields_text(text, "Client", ret->client, sizeof ret->client);
 	fields_text(text, "Proxy", ret->proxy, sizeof ret->proxy);
 	proxy = strlen(ret->proxy);
@@ -46,6 +48,34 @@ int machine_conf_read(struct machine_conf *ret)
 	if (!*ret->server || strlen(ret->client) != CLIENT_ID_TEXT_SIZE - 1)
 		return -EBADMSG;
 	return 0;
+}
+
+static int take_pins(struct options *o, const char *text)
+{
+	char copy[PINS_TEXT_SIZE], *rest = copy;
+
+	snprintf(copy, sizeof copy, "%s", text);
+	for (char *pin = strsep(&rest, ";"); pin; pin = strsep(&rest, ";"))
+		if (o->pin_count == PINS_MAX || pin_parse(pin, o->pins[o->pin_count++]) < 0)
+			return -EBADMSG;
+	snprintf(o->pins_text, sizeof o->pins_text, "%s", text);
+	return 0;
+}
+
+int machine_use_conf(struct enrol *e, const struct machine_conf *c)
+{
+	struct options *o = &e->options;
+	int r = identity_public_from_text(c->server_key, o->server_key);
+
+	o->pin_count = 0;
+	o->server_key_text = c->server_key;
+	o->proxy = c->has_proxy ? c->proxy : NULL;
+	if (r == 0)
+		r = c->servers.count > 0 ? take_pins(o, c->pins) : -EBADMSG;
+	servers_use(e, &c->servers);
+	e->uplink.pins = o->pins_text;
+	e->uplink.proxy = o->proxy;
+	return r;
 }
 
 /* ---- space */
@@ -140,7 +170,7 @@ static int report_enrolled(struct enrol *e, const struct machine_conf *c)
 static int check_foreign(struct enrol *e)
 {
 	static const char *const paths[] = { AGENT_CONF, AGENT_PROGRAM, ENROL_PROGRAM, UNIT_FILE,
-		SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, STATE_LINK };
+		SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, STATE_LINK, RELEASE_FILE };
 	struct stat st, self;
 
 	for (size_t i = 0; i < COUNT(paths); i++) {

@@ -13,7 +13,6 @@
 #include "enrol/machine.h"
 #include "enrol/paths.h"
 #include "enrol/place.h"
-#include "enrol/servers.h"
 #include "enrol/unit.h"
 #include "lib/buffer.h"
 #include "lib/file.h"
@@ -27,34 +26,6 @@ static const char *const next_names[][2] = {
 };
 
 /* ---- preflight */
-
-static int take_pins(struct options *o, const char *text)
-{
-	char copy[PINS_TEXT_SIZE], *rest = copy;
-
-	snprintf(copy, sizeof copy, "%s", text);
-	for (char *pin = strsep(&rest, ";"); pin; pin = strsep(&rest, ";"))
-		if (o->pin_count == PINS_MAX || pin_parse(pin, o->pins[o->pin_count++]) < 0)
-			return -EBADMSG;
-	snprintf(o->pins_text, sizeof o->pins_text, "%s", text);
-	return 0;
-}
-
-/* The server is the one that the machine has. */
-static int take_conf(struct enrol *e, const struct machine_conf *c)
-{
-	struct options *o = &e->options;
-	int r = identity_public_from_text(c->server_key, o->server_key);
-
-	o->server_key_text = c->server_key;
-	o->proxy = c->has_proxy ? c->proxy : NULL;
-	if (r == 0)
-		r = c->servers.count > 0 ? take_pins(o, c->pins) : -EBADMSG;
-	servers_use(e, &c->servers);
-	e->uplink.pins = o->pins_text;
-	e->uplink.proxy = o->proxy;
-	return r;
-}
 
 static int recover(struct enrol *e, const struct machine_conf *c)
 {
@@ -91,7 +62,7 @@ static int look(struct enrol *e)
 		return report_failed(&e->report, EXIT_NOT_ENROLLED,
 			"this machine is not enrolled: there are no keys to replace");
 	if (r == 0)
-		r = take_conf(e, &c);
+		r = machine_use_conf(e, &c);
 	if (r < 0)
 		return enrol_failed(e, EXIT_UNSUPPORTED, r, "cannot use", AGENT_CONF);
 	if (place_look(SOCKET_FILE, &st) != -ENOENT)

@@ -185,8 +185,8 @@ void report_progress(struct report *r, uint64_t done, uint64_t total)
 	fflush(stdout);
 }
 
-static void result_line(
-	const char *result, int code, const char *client, const struct labels *labels)
+static void result_line(const char *result, int code, const char *client,
+	const struct labels *labels, const char *version)
 {
 	fputs("{\"result\":", stdout);
 	report_json_string(stdout, result);
@@ -201,6 +201,8 @@ static void result_line(
 		}
 		fputc(']', stdout);
 	}
+	if (version)
+		field("version", version);
 	printf(",\"exit\":%d}\n", code);
 }
 
@@ -216,7 +218,7 @@ void report_result(struct report *r, const char *result, int code, const char *c
 			field("client", client);
 		printf(",\"exit\":%d}\n", code);
 	} else if (r->json) {
-		result_line(result, code, client, labels);
+		result_line(result, code, client, labels, r->version);
 	}
 	fflush(stdout);
 }

@@ -28,9 +28,10 @@ enum exit_code {
 	EXIT_INSTALL = 12,
 	EXIT_NO_HELLO = 13,
 	EXIT_BUSY = 14,
-	EXIT_NOT_CONNECTED = 15, /* --status */
-	EXIT_NOT_ENROLLED = 16,  /* --status */
+	EXIT_NOT_CONNECTED = 15, /* --status, --update */
+	EXIT_NOT_ENROLLED = 16,  /* --status, --rekey, --update */
 	EXIT_REFUSED = 17,       /* by an administrator */
+	EXIT_PUT_BACK = 18,      /* --update */
 	EXIT_SIGNAL = 128,       /* and the signal's number */
 };
 
@@ -46,6 +47,7 @@ struct report {
 	unsigned percent;                 /* that it shows */
 	const char *step;                 /* begun and not ended, or the last one */
 	char failure[REPORT_DETAIL_SIZE]; /* of report_failed(), for the last line */
+	const char *version;              /* of a release, for the last line; or NULL */
 };
 
 void report_setup(struct report *r, bool json, bool quiet);

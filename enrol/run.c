@@ -99,10 +99,14 @@ static int undo_entries(struct enrol *e, const char *step)
 
 int run_undo_journal(struct enrol *e)
 {
+	bool proved = journal_find(&e->journal, JOURNAL_PROVED) != NULL;
 	int failure = 0;
 
 	for (size_t i = COUNT(steps); i-- > 0;) {
-		int r = undo_entries(e, steps[i].name);
+		/* Of an update that has come to its end only what it was fetched into is left. */
+		int r = proved && strcmp(steps[i].name, "fetch") != 0
+				? 0
+				: undo_entries(e, steps[i].name);
 
 		failure = failure ? failure : r;
 	}
@@ -134,7 +138,7 @@ static void tell_plan(struct enrol *e)
 	report_would(
 		&e->report, "enrol at %s, which spends one use of the token", e->options.server);
 	report_would(&e->report, "install " AGENT_PROGRAM ", " ENROL_PROGRAM ", " AGENT_CONF
-				 ", " STATE_FOLDER ", " UNIT_FILE);
+				 ", " RELEASE_FILE ", " STATE_FOLDER ", " UNIT_FILE);
 	report_would(&e->report, "enable and start " UNIT_NAME "%s",
 		e->options.listen ? " and " SOCKET_NAME : "");
 }

@@ -157,7 +157,7 @@ static int remove_all(struct enrol *e)
 {
 	static const char *const files[] = { UNIT_WANTS "/" UNIT_NAME, UNIT_FILE,
 		SOCKET_WANTS "/" SOCKET_NAME, SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, AGENT_PROGRAM,
-		ENROL_PROGRAM };
+		ENROL_PROGRAM, RELEASE_FILE };
 	int failure = 0;
 
 	report_begin(&e->report, "remove");
@@ -241,6 +241,8 @@ int run_uninstall(struct enrol *e)
 
 	report_begin(&e->report, "preflight");
 	code = hold(e);
+	if (code == 0 && journal_find(&e->journal, JOURNAL_UPDATE))
+		code = update_undo_cut_off(e);
 	enrolled = machine_conf_read(&conf) == 0;
 	if (code == 0)
 		code = enrolled ? uninstall(e, &conf) : purge_rest(e);

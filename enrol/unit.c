@@ -50,10 +50,17 @@ int unit_start(
 	return systemctl(arguments, cancel, ret_said, UNIT_SAID_SIZE);
 }
 
-int unit_restart(const char *unit, char ret_said[static UNIT_SAID_SIZE])
+int unit_restart(const char *units, char ret_said[static UNIT_SAID_SIZE])
 {
-	const char *const arguments[] = { "--no-ask-password", "--no-block", "restart", unit,
-		NULL };
+	char copy[128], *second = copy, *first;
+	int len = snprintf(copy, sizeof copy, "%s", units);
+
+	*ret_said = '\0';
+	if (len < 0 || (size_t)len >= sizeof copy)
+		return -EINVAL;
+	first = strsep(&second, " ");
+	const char *const arguments[] = { "--no-ask-password", "--no-block", "restart", first,
+		second, NULL };
 
 	return systemctl(arguments, NULL, ret_said, UNIT_SAID_SIZE);
 }
@@ -100,6 +107,25 @@ int unit_stop(const char *unit)
 	/* A unit that has not failed is unknown to reset-failed, which is as well. */
 	r = systemctl(reset, NULL, said, sizeof said);
 	return r == -EIO ? 0 : r;
+}
+
+int unit_look(const char *unit, struct unit_state *ret)
+{
+	const char *const arguments[] = { "show",
+		"--property=ActiveState,SubState,InvocationID,MainPID,NRestarts", unit, NULL };
+	char said[UNIT_SAID_SIZE], sub[24];
+	int r = systemctl(arguments, NULL, said, sizeof said);
+
+	*ret = (struct unit_state){};
+	if (r < 0)
+		return r;
+	fields_text(said, "ActiveState", ret->active, sizeof ret->active);
+	fields_text(said, "InvocationID", ret->invocation, sizeof ret->invocation);
+	fields_text(said, "SubState", sub, sizeof sub);
+	ret->ended = strcmp(ret->active, "failed") == 0 || strcmp(sub, "auto-restart") == 0;
+	ret->pid = fields_number(said, "MainPID");
+	ret->restarts = fields_number(said, "NRestarts");
+	return 0;
 }
 
 void unit_last_lines(const char *unit, char ret_said[static UNIT_SAID_SIZE])
@@ -167,8 +193,33 @@ static void wait_for_change(int watcher)
 		return;
 }
 
-int agent_status_wait(const char *client, unsigned seconds, const volatile sig_atomic_t *cancel,
-	struct agent_status *ret)
+/* 1: go on waiting. */
+static int judge(const char *client, const struct agent_status *s)
+{
+	if (strcmp(s->client, client) != 0)
+		return 1;
+	if (s->hello != 0)
+		return 0;
+	return strcmp(s->state, "refused") == 0 ? -ECONNREFUSED : 1;
+}
+
+/* The status file goes with each agent, so once another invocation is there, what is read after
+ * that is not the former one's. */
+static int judge_new(const char *client, const struct unit_state *before, struct agent_status *ret)
+{
+	struct unit_state now;
+	int r = unit_look(UNIT_NAME, &now);
+
+	agent_status_read(ret);
+	if (r < 0 || !*now.invocation || strcmp(now.invocation, before->invocation) == 0)
+		return 1;
+	r = judge(client, ret);
+	return r == 1 && (now.ended || now.restarts > before->restarts) ? -ESRCH : r;
+}
+
+/* before: NULL: any agent. */
+static int await(const char *client, const struct unit_state *before, unsigned seconds,
+	const volatile sig_atomic_t *cancel, struct agent_status *ret)
 {
 	uint64_t deadline = now_ms() + (uint64_t)seconds * 1000;
 	scoped(closep) int watcher = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -176,15 +227,29 @@ int agent_status_wait(const char *client, unsigned seconds, const volatile sig_a
 	if (watcher >= 0)
 		inotify_add_watch(watcher, STATUS_PARENT, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
 	for (;;) {
-		agent_status_read(ret);
-		if (ret->hello != 0 && strcmp(ret->client, client) == 0)
-			return 0;
-		if (strcmp(ret->state, "refused") == 0 && strcmp(ret->client, client) == 0)
-			return -ECONNREFUSED;
+		int r;
+
+		if (!before)
+			agent_status_read(ret);
+		r = before ? judge_new(client, before, ret) : judge(client, ret);
+		if (r <= 0)
+			return r;
 		if (cancel && *cancel)
 			return -ECANCELED;
 		if (now_ms() >= deadline)
 			return -ETIMEDOUT;
 		wait_for_change(watcher);
 	}
+}
+
+int agent_status_wait(const char *client, unsigned seconds, const volatile sig_atomic_t *cancel,
+	struct agent_status *ret)
+{
+	return await(client, NULL, seconds, cancel, ret);
+}
+
+int agent_status_wait_new(const char *client, const struct unit_state *before, unsigned seconds,
+	const volatile sig_atomic_t *cancel, struct agent_status *ret)
+{
+	return await(client, before, seconds, cancel, ret);
 }

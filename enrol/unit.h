@@ -17,13 +17,25 @@ bool unit_systemd_runs(void);
 int unit_start(const char *unit, const volatile sig_atomic_t *cancel,
 	char ret_said[static UNIT_SAID_SIZE]) must_use;
 
-/* Restarts it, without waiting for its end: systemd does both halves, whatever becomes of the caller. */
-int unit_restart(const char *unit, char ret_said[static UNIT_SAID_SIZE]) must_use;
+/* Restarts one, or two with a blank between, without waiting for the end: systemd does both halves,
+ * whatever becomes of the caller. */
+int unit_restart(const char *units, char ret_said[static UNIT_SAID_SIZE]) must_use;
 
 /* Stop and disable; forget that it failed. 0 also if there is no such unit. */
 int unit_stop(const char *unit) must_use;
 /* daemon-reload. The argument is of no meaning. */
 int unit_reload(const char *unit) must_use;
+
+/* What systemd says of a service. */
+struct unit_state {
+	char active[24];     /* "active", "inactive", ... */
+	char invocation[48]; /* another one after each start; "": never started */
+	bool ended;   /* it has failed, or has ended by itself and is going to be started again */
+	uint64_t pid; /* of its main process; 0: none */
+	uint64_t restarts; /* how often it has been, by itself */
+};
+
+int unit_look(const char *unit, struct unit_state *ret) must_use;
 
 /* The last lines of its journal, "" if there are none. */
 void unit_last_lines(const char *unit, char ret_said[static UNIT_SAID_SIZE]);
@@ -44,5 +56,9 @@ void agent_status_read(struct agent_status *ret);
  * -ETIMEDOUT; -ECONNREFUSED: the server refuses it; -ECANCELED. */
 int agent_status_wait(const char *client, unsigned seconds, const volatile sig_atomic_t *cancel,
 	struct agent_status *ret) must_use;
+/* The same of an agent that is being restarted: what the one before, of which systemd said that, has
+ * told doesn't count. -ESRCH: the new one ended by itself. */
+int agent_status_wait_new(const char *client, const struct unit_state *before, unsigned seconds,
+	const volatile sig_atomic_t *cancel, struct agent_status *ret) must_use;
 
 #endif

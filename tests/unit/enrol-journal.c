@@ -209,6 +209,60 @@ static void the_first_failure_is_told_and_the_rest_is_undone(void **state)
 	assert_int_equal(journal_end(&j), 0);
 }
 
+static void holds(const char *path, const char *text)
+{
+	char is[64];
+
+	assert_int_equal(place_read(path, is, sizeof is), strlen(text));
+	assert_string_equal(is, text);
+}
+
+static void a_former_file_is_put_back_however_far_it_came(void **state)
+{
+	static const char note[] = "/var/lib/stage/a.former /var/lib/a";
+	const char *failed = "";
+	struct journal j;
+
+	(void)state;
+	assert_int_equal(journal_open(&j, true), 0);
+	assert_int_equal(mkdir("/var/lib/stage", 0700), 0);
+	assert_int_equal(place_write("/var/lib/a", "former", 6, 0755), 0);
+	assert_int_equal(journal_note_now(&j, "install", JOURNAL_REPLACED, note), 0);
+	/* Before anything was kept; then kept, and not replaced; then replaced; then put back already. */
+	for (int i = 0; i < 4; i++) {
+		if (i == 1)
+			assert_int_equal(place_link("/var/lib/a", "/var/lib/stage/a.former"), 0);
+		if (i == 2) {
+			assert_int_equal(place_write("/var/lib/stage/a", "newer", 5, 0755), 0);
+			assert_int_equal(place_replace("/var/lib/stage/a", "/var/lib/a"), 0);
+			holds("/var/lib/a", "newer");
+		}
+		journal_close(&j);
+		assert_int_equal(journal_open(&j, false), 0);
+		assert_int_equal(journal_undo(&j, "install", &failed), 1);
+		holds("/var/lib/a", "former");
+	}
+	assert_false(is_there("/var/lib/stage/a.former"));
+	assert_int_equal(journal_end(&j), 0);
+}
+
+static void what_tells_no_place_is_not_put_back(void **state)
+{
+	static const char *const notes[] = { "/var/lib/a", "/var/lib/a ", "/var/lib/a b" };
+	const char *failed = "";
+	struct journal j;
+
+	(void)state;
+	assert_int_equal(place_write("/var/lib/a", "x", 1, 0600), 0);
+	for (size_t i = 0; i < COUNT(notes); i++) {
+		assert_int_equal(journal_open(&j, true), 0);
+		assert_int_equal(journal_note_now(&j, "install", JOURNAL_REPLACED, notes[i]), 0);
+		assert_int_equal(journal_undo(&j, "install", &failed), -EINVAL);
+		assert_int_equal(journal_end(&j), 0);
+	}
+	holds("/var/lib/a", "x");
+}
+
 static void keys_outlive_a_new_start_but_not_the_end(void **state)
 {
 	struct journal j;
@@ -239,4 +293,6 @@ UNIT(in_place(the_folder_is_made_only_on_demand_and_removed), in_place(two_can_n
 	in_place(a_step_is_undone_from_its_end_and_again_without_harm),
 	in_place(what_others_had_is_left),
 	in_place(the_first_failure_is_told_and_the_rest_is_undone),
+	in_place(a_former_file_is_put_back_however_far_it_came),
+	in_place(what_tells_no_place_is_not_put_back),
 	in_place(keys_outlive_a_new_start_but_not_the_end))

@@ -53,6 +53,14 @@ static void all_options_are_taken(void **state)
 	assert_int_equal(o.mode, MODE_REKEY);
 	assert_int_equal(PARSE("--uninstall", "--purge"), 0);
 	assert_int_equal(o.mode, MODE_UNINSTALL);
+	assert_int_equal(PARSE("--update"), 0);
+	assert_int_equal(o.mode, MODE_UPDATE);
+	assert_int_equal(o.wait, 0);
+	assert_int_equal(PARSE("--update", "--wait=3600", "--dry-run", "--json", "--quiet"), 0);
+	assert_int_equal(o.wait, 3600);
+	assert_int_equal(PARSE("--units", "/a"), 0);
+	assert_int_equal(o.mode, MODE_UNITS);
+	assert_string_equal(o.units_folder, "/a");
 	assert_int_equal(PARSE("--version"), 0);
 	/* As the script passes it. */
 	assert_int_equal(PARSE(BASE, "--min-serial", "0", "--uninstall"), 0);
@@ -138,6 +146,27 @@ static void what_is_wrong_is_named(void **state)
 		{ { "--status", "--dry-run", NULL }, "--dry-run" },
 		{ { "--status", "--purge", NULL }, "--purge" },
 		{ { "--rekey", "--purge", NULL }, "--purge" },
+		{ { "--update", "--purge", NULL }, "--purge" },
+		{ { "--update", "--rekey", NULL }, "--update" },
+		{ { "--update", "--update", NULL }, "twice" },
+		{ { "--update", "--server", "hub:8443", NULL }, "--update" },
+		{ { "--update", "--pin", PIN, NULL }, "--update" },
+		{ { "--update", "--server-key", KEY, NULL }, "--update" },
+		{ { "--update", "--release-key", SIGN, NULL }, "--update" },
+		{ { "--update", "--proxy", "", NULL }, "--update" },
+		{ { "--update", "--min-serial", "7", NULL }, "--update" },
+		{ { "--update", "--token-file", "/root/token", NULL }, "no token" },
+		{ { "--update", "--listen", NULL }, "--listen" },
+		{ { "--update", "--wait", NULL }, "--wait" },
+		{ { "--update", "--wait", "0", NULL }, "--wait" },
+		{ { "--update", "--wait", "3601", NULL }, "--wait" },
+		{ { "--update", "--wait", "-1", NULL }, "--wait" },
+		{ { "--update", "--wait", "2s", NULL }, "--wait" },
+		{ { "--uninstall", "--wait", "2", NULL }, "--wait" },
+		{ { BASE, "--wait", "2", NULL }, "--wait" },
+		{ { "--units", "here", NULL }, "--units" },
+		{ { "--units", NULL }, "--units" },
+		{ { "--units", "/a", "--update", NULL }, "--update" },
 		{ { "--rekey", "--dry-run", NULL }, "--dry-run" },
 		{ { "--rekey", "--uninstall", NULL }, "--rekey" },
 		{ { "--rekey", "--rekey", NULL }, "twice" },

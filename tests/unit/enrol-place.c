@@ -121,6 +121,12 @@ static void a_folder_that_others_can_change_is_refused(void **state)
 		assert_int_equal(place_write(at("outer/inner/new"), "x", 1, 0600), -EPERM);
 		assert_int_equal(place_mkdir(at("outer/folder"), 0700), -EPERM);
 		assert_int_equal(place_symlink(at("outer/link"), "x"), -EPERM);
+		assert_int_equal(place_open(at("outer/inner/file")), -EPERM);
+		assert_int_equal(place_replace(at("outer/inner/file"), at("new")), -EPERM);
+		assert_int_equal(place_replace(at("new"), at("outer/inner/file")), -EPERM);
+		assert_int_equal(place_link(at("outer/inner/file"), at("new")), -EPERM);
+		assert_int_equal(place_link(at("new"), at("outer/inner/new")), -EPERM);
+		assert_int_equal(place_look_in(at("outer/inner"), "file", &st), -EPERM);
 		assert_int_equal(place_remove(at("outer/inner/file")), -EPERM);
 		assert_int_equal(place_remove_tree(at("outer/inner")), -EPERM);
 		assert_int_equal(place_wipe_in(at("outer/inner"), "file"), -EPERM);
@@ -186,6 +192,39 @@ static void what_is_copied_is_the_same(void **state)
 	assert_int_equal(place_move(at("to"), at("there")), 0);
 	holds("there", "text");
 	assert_false(is_there("to"));
+}
+
+static void a_file_is_replaced_by_a_rename_and_kept_under_another_name(void **state)
+{
+	int fd;
+
+	(void)state;
+	put("former", "former");
+	put("newer", "newer");
+	assert_int_equal(place_link(at("former"), at("kept")), 0);
+	assert_int_equal(place_link(at("former"), at("newer")), -EEXIST);
+	assert_int_equal(place_link(at("none"), at("other")), -ENOENT);
+	assert_int_equal(place_replace(at("newer"), at("former")), 0);
+	assert_false(is_there("newer"));
+	holds("former", "newer");
+	holds("kept", "former");
+	assert_int_equal(place_replace(at("kept"), at("former")), 0);
+	holds("former", "former");
+	assert_int_equal(place_replace(at("none"), at("former")), -ENOENT);
+	/* A link isn't followed, at either end. */
+	assert_int_equal(symlink("former", "link"), 0);
+	put("newer", "newer");
+	assert_int_equal(place_link(at("link"), at("kept")), 0);
+	assert_int_equal(place_open(at("kept")), -ELOOP);
+	assert_int_equal(place_replace(at("newer"), at("link")), 0);
+	holds("former", "former");
+	holds("link", "newer");
+	fd = place_open(at("former"));
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	assert_int_equal(place_open(at("fifo")), -EINVAL);
+	assert_int_equal(place_open(at("none")), -ENOENT);
 }
 
 static void removing_what_is_not_there_is_fine(void **state)
@@ -332,6 +371,7 @@ UNIT(in_folder(a_file_is_written_with_its_mode), in_folder(nothing_that_is_there
 	in_folder(a_folder_that_others_can_change_is_refused),
 	in_folder(a_link_in_the_way_is_followed_where_root_alone_made_it),
 	in_folder(only_regular_files_are_read_and_whole), in_folder(what_is_copied_is_the_same),
+	in_folder(a_file_is_replaced_by_a_rename_and_kept_under_another_name),
 	in_folder(removing_what_is_not_there_is_fine),
 	in_folder(a_tree_is_removed_but_nothing_that_links_in_it_lead_to),
 	in_folder(wiping_zeroes_the_file_and_no_other),
