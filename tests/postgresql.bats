@@ -290,6 +290,15 @@ streams_are()
 	ends "$BATS_TEST_TMPDIR/follower" TERM
 }
 
+@test "who looks at the dashboard is told by itself while the database is away, on every page, and loses nothing" {
+	"$BATS_TEST_DIRNAME/browser/install.sh" "$BUILD"
+	server_begins '[dashboard]' 'Listen=127.0.0.1:8080'
+	musterctl admin add dorothea --role administrator <<<'correct horse battery staple'
+	in_hub env MUSTER_URL=http://127.0.0.1:8080 MUSTER_SOCKET="$server/control.sock" MUSTER_PLACE="$BUILD/browser" \
+		MUSTER_CLUSTER="$MACHINES_RUN/to-cluster" HOME="$BATS_TEST_TMPDIR" \
+		node "$BATS_TEST_DIRNAME/browser/run.mjs" database
+}
+
 @test "while the database is away administrators and new machines are told to come back, and no use is spent" {
 	server_begins
 	token_for role=test --uses 5

@@ -8,8 +8,10 @@
 //   await remove("/session")                                       DELETE
 //
 // All throw Problem, whose message is a sentence for people. An answer of 401 to anything but the session's own
-// routes means that the session is over: whoever asked with whenLoggedOut() is told.
+// routes means that the session is over: whoever asked with whenLoggedOut() is told. One that says that the database is
+// away is told to away.js.
 
+import { isAway, wentAway } from "./away.js";
 import { twice } from "./twice.js";
 
 const BASE = "/api/v1";
@@ -131,7 +133,10 @@ async function request(method, where, body, { signal, as = "json" } = {}) {
 	if (!response.ok) {
 		if (response.status === 401 && !where.startsWith("/session"))
 			loggedOut();
-		throw problemOf(response, text);
+		const problem = problemOf(response, text);
+		if (isAway(problem))
+			wentAway();
+		throw problem;
 	}
 	if (as === "text")
 		return text;

@@ -10,6 +10,11 @@
 //
 //   whenState((state) => …)     "live", "waiting" (to be connected again), "polling" (this server or proxy gives no
 //                               events: watchers are told to look again every 15 seconds), "off"
+//
+// While the database is away (away.js, which is told here what the stream says of that) there is nothing to look at:
+// watchers are told to look again when it is back.
+
+import { away, cameBack, wentAway, whenAway } from "./away.js";
 
 const FIRST_WAIT = 1000, LONGEST_WAIT = 30000;
 const BUNDLE = 120, AT_MOST = 1000, POLL = 15000, HIDDEN = 20000;
@@ -60,15 +65,25 @@ class Watcher {
 		this.f = f;
 	}
 
+	// What fails for now has failed for the page too, which says so or will look again.
+	async #tell(changes) {
+		try {
+			await this.f(changes);
+		} catch (error) {
+			if (error.status === undefined && error.name !== "AbortError")
+				throw error;
+		}
+	}
+
 	#soon() {
-		if (this.#timer)
+		if (this.#timer || away() !== null)
 			return;
 		const wait = Math.max(BUNDLE, this.#last + AT_MOST - Date.now());
 		this.#timer = setTimeout(() => {
 			const changes = this.#pending;
 			this.#timer = this.#pending = null;
 			this.#last = Date.now();
-			this.f(changes);
+			this.#tell(changes);
 		}, wait);
 	}
 
@@ -105,6 +120,8 @@ function resetAll() {
 	watchers.forEach((w) => w.reset());
 }
 
+whenAway((since) => since === null && resetAll());
+
 function startPolling() {
 	poll ??= setInterval(() => document.hidden || resetAll(), POLL);
 }
@@ -117,6 +134,7 @@ function stopPolling() {
 function onOpen(again) {
 	failures = 0;
 	stopPolling();
+	cameBack(); // or the server could not have let us in
 	setState("live");
 	if (again)
 		resetAll();
@@ -130,6 +148,8 @@ function onChange(event) {
 	} catch {
 		return;
 	}
+	if (change.topic === "database")
+		(change.id === "away" ? wentAway : cameBack)();
 	watchers.forEach((w) => w.changed(change.topic, change.id));
 }
 

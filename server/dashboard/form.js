@@ -14,6 +14,7 @@
 //
 // A field is a node with .read() (its value) and .input (what gets the focus).
 
+import { isAway, onceBack } from "./away.js";
 import { fill, h, newId } from "./dom.js";
 import { icon } from "./icons.js";
 
@@ -153,7 +154,10 @@ function showProblem(error, list, alert, names) {
 		at.input.focus();
 	} else {
 		alert.hidden = false;
-		fill(alert, icon("bad"), h("p", error.message));
+		const told = h("p", error.message);
+		fill(alert, icon("bad"), told);
+		if (isAway(error))
+			onceBack(() => told.isConnected && (alert.hidden = true));
 	}
 }
 

@@ -2,6 +2,7 @@
 // The table of pages, and the start.
 
 import { whenLoggedOut } from "./api.js";
+import { notice } from "./away-notice.js";
 import { fill, h } from "./dom.js";
 import { forget, load, session } from "./session.js";
 import { add, start } from "./router.js";
@@ -53,7 +54,7 @@ async function begin() {
 		try {
 			await load();
 		} catch (error) {
-			fill(document.body, h("main", { class: "bare" }, failure(error, () => location.reload())));
+			fill(document.body, notice, h("main", { class: "bare" }, failure(error, () => location.reload())));
 			return;
 		}
 		if (!session()) {

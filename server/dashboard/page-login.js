@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Name and password; afterwards, to the page that was asked for.
 
+import { look } from "./away.js";
 import { h } from "./dom.js";
 import { mark } from "./icons.js";
 import { form, password, text } from "./form.js";
@@ -33,6 +34,7 @@ export async function page(view) {
 	const secret = password("password", "Password", { required: true, autocomplete: "current-password" });
 
 	requestAnimationFrame(() => name.input.focus());
+	look(); // nothing else is asked here before somebody logs in
 	return h("div", { class: "login" },
 		h("div", { class: "login-brand" }, mark(), h("h1", "muster")),
 		h("div", { class: "card" },

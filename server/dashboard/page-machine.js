@@ -137,7 +137,8 @@ function timeline(view, id) {
 			fill(list);
 		}
 		list.append(...events.map((e) => eventRow(e, id)));
-		fill(end, next && button("Older", () => load(next).catch((error) => fill(end, failure(error))), { class: "button small" }));
+		const older = () => load(next).catch((error) => fill(end, failure(error, older)));
+		fill(end, next && button("Older", older, { class: "button small" }));
 	};
 
 	return { root: h("div", list, end), load: () => load(null) };

@@ -77,15 +77,16 @@ function scriptCard(token) {
 	const place = h("div", { class: "stack" });
 	let embed = false, script = null;
 	const load = () => (script ??= post("/installer", { token: token.token, embed }, { as: "text" }));
-	const size = h("span", { class: "muted" });
+	const size = h("span", { class: "muted" }), wrong = h("div");
 	const renew = async () => {
 		script = null;
 		size.textContent = "";
+		fill(wrong);
 		try {
 			const length = (await load()).length;
 			size.textContent = length > 1e6 ? `${(length / 1e6).toFixed(1)} MB` : `${Math.ceil(length / 1000)} kB`;
 		} catch (error) {
-			fill(place, failure(error));
+			fill(wrong, failure(error, renew));
 		}
 	};
 
@@ -102,7 +103,7 @@ function scriptCard(token) {
 				embed = event.target.checked;
 				renew();
 			} }),
-			h("span", "Carry the program inside, for machines with neither curl nor wget"))));
+			h("span", "Carry the program inside, for machines with neither curl nor wget")), wrong));
 }
 
 function lineCard(token, status) {

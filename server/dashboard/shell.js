@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The frame around the pages: navigation, who is logged in, whether changes come in, light or dark, shortcuts.
 
+import { whenAway } from "./away.js";
+import { notice } from "./away-notice.js";
 import { fill, h } from "./dom.js";
 import { icon, mark } from "./icons.js";
 import { iconButton, menu } from "./ui.js";
@@ -25,6 +27,7 @@ const STATES = {
 	live: ["Live", "Changes are shown as they happen."],
 	waiting: ["Connecting", "The connection for changes is being made again."],
 	polling: ["Every 15 s", "Changes don't come through by themselves; the page asks each 15 seconds."],
+	before: ["From before", "The database doesn't answer; what is shown is from before."],
 	off: ["", ""],
 };
 
@@ -62,12 +65,16 @@ function userMenu() {
 function liveSign() {
 	const node = h("p", { class: "live", role: "status" });
 
-	whenState((state) => {
-		const [text, title] = STATES[state];
+	let stream = "off", since = null;
+	const show = () => {
+		const state = since === null ? stream : "before", [text, title] = STATES[state];
 		node.dataset.state = state;
 		node.title = title;
 		fill(node, text && [h("span", { class: "live-dot", "aria-hidden": "true" }), text]);
-	});
+	};
+
+	whenState((state) => show(stream = state));
+	whenAway((time) => show(since = time));
 	return node;
 }
 
@@ -109,7 +116,7 @@ function build() {
 				h("div", { class: "side-top" }, iconButton("Pages", "menu", openDrawer, { class: "icon-button open-drawer" }), brand()),
 				navigation(),
 				h("div", { class: "side-end" }, liveSign(), userMenu())),
-			main));
+			h("div", { class: "page" }, notice, main)));
 	frame = { main, nav: null };
 	startEvents();
 }
@@ -120,7 +127,7 @@ export function place(route) {
 		frame = null;
 		stopEvents();
 		const main = h("main", { id: "main", class: "bare", tabindex: "-1" });
-		fill(document.body, main);
+		fill(document.body, notice, main);
 		return main;
 	}
 	if (!frame)

@@ -138,7 +138,7 @@ class Table {
 	}
 
 	// The groups' own failures are told at the end of the table, with a way to try again.
-	async #load(group, round) {
+	async #load(group, round, again = () => this.reload()) {
 		try {
 			await group.load();
 			return round === this.#round;
@@ -146,7 +146,7 @@ class Table {
 			if (error.name !== "AbortError" && round === this.#round && !this.signal?.aborted) {
 				if (error.status === undefined)
 					console.error(error);
-				fill(this.end, failure(error, () => this.reload()));
+				fill(this.end, failure(error, again));
 			}
 			return false;
 		}
@@ -171,7 +171,7 @@ class Table {
 			return;
 		this.#loading = true;
 		const group = new Group(this, last.next);
-		const loaded = await this.#load(group, round);
+		const loaded = await this.#load(group, round, () => this.#more());
 		this.#loading = false;
 		if (!loaded)
 			return;
@@ -210,8 +210,10 @@ class Table {
 		this.near.observe(this.end);
 	}
 
-	// One refresh at a time, and one more if it was asked for meanwhile.
+	// One refresh at a time, and one more if it was asked for meanwhile. What has never come can't be refreshed.
 	refresh(keys = null) {
+		if (this.groups.length === 0)
+			return this.reload();
 		if (keys && keys.size > 0 && !this.groups.some((g) => g.rows.some((row) => keys.has(this.spec.key(row)))))
 			return null;
 		this.#again = this.#again ? (this.#again.more = true, this.#again) : { more: false, done: this.#refreshAll() };
@@ -244,7 +246,7 @@ class Table {
 				group.stale = true;
 				continue;
 			}
-			if (!await this.#load(group, round))
+			if (!await this.#load(group, round, () => this.refresh()))
 				return null;
 			await this.#menusClosed();
 			if (round !== this.#round)

@@ -15,6 +15,7 @@
 //   menu("More", [["Suspend", f], ["Revoke …", f, { danger }]])
 //   count(n, "machine"), number(n)
 
+import { isAway, onceBack } from "./away.js";
 import { fill, h, newId } from "./dom.js";
 import { icon } from "./icons.js";
 
@@ -98,16 +99,23 @@ const FAILURES = {
 	403: ["No permission", "Your role doesn't permit this page. An administrator can change that."],
 };
 
-// A page in its own right: something is not there, not permitted, or failed. again: what a button tries.
+const AWAY = ["This can't be shown now", "It is in the database. It comes by itself as soon as that answers again."];
+
+// A page in its own right: something is not there, not permitted, or failed. again: what a button tries, and what is
+// done when the database is back, if that was it.
 export function failure(error, again = null) {
-	const [title, text] = FAILURES[error.status] ?? ["That didn't work", error.message];
+	const [title, text] = isAway(error) ? AWAY : FAILURES[error.status] ?? ["That didn't work", error.message];
 	const known = error.status in FAILURES;
 
-	return h("div", { class: "state state-page", role: known ? null : "alert", "data-title": title },
+	const node = h("div", { class: "state state-page", role: known || isAway(error) ? null : "alert", "data-title": title },
 		icon(known ? "info" : "warn"), h("h1", title), h("p", text),
 		h("div", { class: "actions" },
 			known && linkButton("To the overview", "/"),
 			again && !known && button("Try again", again, { icon: "retry", kind: "primary" })));
+
+	if (again && isAway(error))
+		onceBack(() => node.isConnected && again());
+	return node;
 }
 
 export function skeleton() {

@@ -6,11 +6,11 @@ import { assert, assertEqual, Visit } from "./harness.mjs";
 
 /* global window, document, scrollTo, scrollBy */
 
-async function build() {
+async function build(broken = false) {
 	const { table } = await import("/assets/table.js");
 	const { fill } = await import("/assets/dom.js");
 	const rows = Array.from({ length: 5000 }, (_, i) => ({ id: `r${i}`, word: "first" }));
-	Object.assign(window, { rows, asked: [], broken: false });
+	Object.assign(window, { rows, asked: [], broken });
 	window.list = table({
 		label: "Rows", columns: [{ title: "Id", cell: (r) => r.id }, { title: "Word", cell: (r) => r.word }],
 		fetch: async ({ after, limit }) => {
@@ -102,5 +102,17 @@ export default async function test(browser) {
 	await page.evaluate(() => (window.broken = false));
 	await page.getByRole("button", { name: "Try again" }).click();
 	await visible(page, "r9");
+
+	// One that has never come isn't empty, whatever changes meanwhile; and it comes by the next change.
+	await page.evaluate(build, true);
+	await page.getByText("Broken for once.").waitFor();
+	await page.evaluate(() => window.list.refresh());
+	await page.getByText("Broken for once.").waitFor();
+	assertEqual(await page.getByText("Nothing at all").count(), 0, "tables that are said to be empty");
+	await page.evaluate(() => {
+		window.broken = false;
+		window.list.refresh();
+	});
+	await visible(page, "r0");
 	await visit.end();
 }
