@@ -269,6 +269,31 @@ new_token()
 	assert_failure 2
 }
 
+# One who listens at the socket and answers everything so, as a server that was taken over might.
+@test "nothing that a server says reaches the terminal as it is (no server)" {
+	local evil='\u001b]0;evil\u0007\u001b[2J' fields field body command
+	fields=(id hostname state secret token role scope expires name selector kind head reason text url pin)
+	for field in "${fields[@]}"; do
+		body+="\"$field\":\"$evil\","
+	done
+	body="{$body\"ok\":true,\"labels\":[\"$evil\"],\"reset\":{\"state\":\"refused\",\"reason\":\"$evil\",\"text\":\"$evil\"},
+		\"listening\":{\"fixed\":\"$evil\"},\"error\":\"$evil\"}"
+	printf 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
+		"${#body}" "$body" >"$dir/answer"
+	socat UNIX-LISTEN:"$MUSTER_SOCKET",fork SYSTEM:"cat '$dir/answer'; exec cat >/dev/null" 3>&- &
+	server=$!
+	until [[ -S $MUSTER_SOCKET ]]; do pause; done
+	echo x >"$dir/file"
+	for command in 'token create' 'token revoke a' 'client address a none' 'client reset a' 'client suspend a' \
+		'client label a b' "config push motd $dir/file --all" 'config remove motd' 'api-token create a --role viewer' \
+		'api-token revoke a' 'webhook add http://a' 'webhook enable a' 'webhook test a' 'audit verify' status; do
+		# shellcheck disable=SC2086 # words
+		run musterctl $command
+		assert_output --partial evil
+		refute_output --partial $'\e'
+	done
+}
+
 @test "a token can't be read among the arguments" {
 	new_token
 	# The answer never comes: the socket is a listener that says nothing.

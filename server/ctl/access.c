@@ -36,9 +36,9 @@ static int print_secret(json_t *token)
 {
 	char time[WHEN_SIZE];
 
-	puts(get(token, "secret"));
+	say(stdout, "%s", get(token, "secret"));
 	fflush(stdout);
-	fprintf(stderr, "API token %s: %s, for machines %s, expires %s\n", get(token, "id"),
+	say(stderr, "API token %s: %s, for machines %s, expires %s", get(token, "id"),
 		get(token, "role"), or_all(get(token, "scope")),
 		when(get(token, "expires"), "never", time));
 	fprintf(stderr, "The token itself is shown only this once.\n");
@@ -128,7 +128,7 @@ int access_revoke(struct ctl *c, int argc, char **argv)
 		return r;
 	if (c->json)
 		return print_json(token);
-	printf("API token %s is revoked\n", get(token, "id"));
+	say(stdout, "API token %s is revoked", get(token, "id"));
 	json_decref(token);
 	return CTL_OK;
 }

@@ -69,7 +69,7 @@ static int set(struct ctl *c, const char *id, json_t *address)
 		return print_json(client);
 	const char *fixed = get(json_object_get(client, "listening"), "fixed");
 
-	printf("%s (%s) is dialled at %s\n", get(client, "id"), get(client, "hostname"),
+	say(stdout, "%s (%s) is dialled at %s", get(client, "id"), get(client, "hostname"),
 		*fixed ? fixed : "its own address, if it listens");
 	json_decref(client);
 	return CTL_OK;

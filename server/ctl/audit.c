@@ -79,7 +79,7 @@ int audit_verify(struct ctl *c, int argc, char **argv)
 		return r != CTL_OK || ok ? r : CTL_BROKEN;
 	}
 	if (ok)
-		printf("the audit log is whole: %lld entries, head %s\n",
+		say(stdout, "the audit log is whole: %lld entries, head %s",
 			(long long)json_integer_value(json_object_get(verdict, "entries")),
 			get(verdict, "head"));
 	else

@@ -90,7 +90,7 @@ static int made(struct ctl *c, const struct target *t, json_t *revision)
 	if (c->json && !t->wait)
 		return print_json(revision);
 	if (!c->json)
-		printf("%s, revision %lld: %s for %s\n", name,
+		say(stdout, "%s, revision %lld: %s for %s", name,
 			(long long)json_integer_value(json_object_get(revision, "revision")),
 			strcmp(get(revision, "kind"), "remove") == 0 ? "removed" : "pushed",
 			selector);

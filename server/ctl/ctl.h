@@ -96,6 +96,9 @@ int status(struct ctl *c, int argc, char **argv);
 /* One line on standard error, with the program's name. complain() returns code. */
 int complain(int code, const char *format, ...) printf_like(2);
 
+/* One line, escaped as complain()'s is: what a server says could be anything. */
+void say(FILE *out, const char *format, ...) printf_like(2);
+
 /* ---- options.c */
 
 enum option_kind { OPTION_FLAG, OPTION_VALUE, OPTION_LIST };

@@ -104,6 +104,17 @@ int complain(int code, const char *format, ...)
 	return code;
 }
 
+void say(FILE *out, const char *format, ...)
+{
+	scoped(freep) char *clean = NULL;
+	va_list args;
+
+	va_start(args, format);
+	clean = text_vescape(format, args);
+	va_end(args);
+	fprintf(out, "%s\n", clean ? clean : "");
+}
+
 const char *get(json_t *object, const char *field)
 {
 	const char *text = json_string_value(json_object_get(object, field));

@@ -57,10 +57,10 @@ static int tell(struct ctl *c, json_t *client, bool waited)
 		return r == CTL_OK ? verdict : r;
 	}
 	if (refused)
-		printf("%s (%s) can't restart its agent: %s: %s\n", id, name, get(reset, "reason"),
-			get(reset, "text"));
+		say(stdout, "%s (%s) can't restart its agent: %s: %s", id, name,
+			get(reset, "reason"), get(reset, "text"));
 	else
-		printf("%s (%s) %s\n", id, name,
+		say(stdout, "%s (%s) %s", id, name,
 			!wanted  ? "has restarted its agent"
 			: waited ? "is to restart its agent: it is not back yet"
 				 : "is to restart its agent");

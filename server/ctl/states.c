@@ -17,7 +17,8 @@ static int act_on(struct ctl *c, const char *id, const char *act, json_t *body)
 		return r;
 	if (c->json)
 		return print_json(client);
-	printf("%s (%s) is %s\n", get(client, "id"), get(client, "hostname"), get(client, "state"));
+	say(stdout, "%s (%s) is %s", get(client, "id"), get(client, "hostname"),
+		get(client, "state"));
 	json_decref(client);
 	return CTL_OK;
 }
@@ -128,7 +129,7 @@ static int label(struct ctl *c, int argc, char **argv, json_t *set, json_t *remo
 		return print_json(client);
 	scoped(freep) char *labels = labels_text(json_object_get(client, "labels"));
 
-	printf("%s (%s) has the labels %s\n", get(client, "id"), get(client, "hostname"),
+	say(stdout, "%s (%s) has the labels %s", get(client, "id"), get(client, "hostname"),
 		labels && *labels ? labels : "(none)");
 	json_decref(client);
 	return CTL_OK;

@@ -76,7 +76,7 @@ static void describe(json_t *token)
 	scoped(freep) char *labels = labels_text(json_object_get(token, "labels"));
 
 	uses_text(token, uses, sizeof(uses));
-	fprintf(stderr, "token %s: %s used, expires %s%s%s\n", get(token, "id"), uses,
+	say(stderr, "token %s: %s used, expires %s%s%s", get(token, "id"), uses,
 		when(get(token, "expires"), "never", time), labels && *labels ? ", labels " : "",
 		labels ? labels : "");
 }
@@ -87,7 +87,7 @@ static int print_digits(struct ctl *c, json_t *token)
 	json_t *server = NULL;
 	int r;
 
-	puts(get(token, "token"));
+	say(stdout, "%s", get(token, "token"));
 	fflush(stdout);
 	describe(token);
 	fprintf(stderr, "The token itself is shown only this once.\n");
@@ -275,7 +275,7 @@ int token_revoke(struct ctl *c, int argc, char **argv)
 		return r;
 	if (c->json)
 		return print_json(token);
-	printf("token %s is revoked\n", get(token, "id"));
+	say(stdout, "token %s is revoked", get(token, "id"));
 	json_decref(token);
 	return CTL_OK;
 }

@@ -12,9 +12,9 @@ static enum paint paint_of(const char *state)
 /* The secret goes to standard output and nowhere else, so that it can be piped. */
 static int print_secret(json_t *hook)
 {
-	puts(get(hook, "secret"));
+	say(stdout, "%s", get(hook, "secret"));
 	fflush(stdout);
-	fprintf(stderr, "webhook %s: its secret is shown only this once.\n", get(hook, "id"));
+	say(stderr, "webhook %s: its secret is shown only this once.", get(hook, "id"));
 	return CTL_OK;
 }
 
@@ -127,7 +127,7 @@ static int change(struct ctl *c, int argc, char **argv, const char *act, const c
 		return r;
 	if (c->json)
 		return print_json(hook);
-	printf("webhook %s is %s\n", get(hook, "id"), said);
+	say(stdout, "webhook %s is %s", get(hook, "id"), said);
 	json_decref(hook);
 	return CTL_OK;
 }
