@@ -195,7 +195,10 @@ static int serve(struct channel *c)
 		return 0;
 	if (r == 0)
 		r = desired_next(c->server, &client, &next);
-	return r <= 0 ? r : send_order(c, &client, &next);
+	if (r <= 0)
+		return r;
+	r = send_order(c, &client, &next);
+	return r < 0 ? r : 1;
 }
 
 static int on_work(sd_event_source *source, void *userdata)

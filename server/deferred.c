@@ -41,7 +41,9 @@ static void run(struct work *w, int error)
 		if (all->first == NULL)
 			all->last = &all->first;
 		all->count--;
+		stream_enter(c->stream); /* c is there until all of the message is taken */
 		d->take(c, &d->message);
+		stream_leave(c->stream);
 	}
 	wipe(d);
 }

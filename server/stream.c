@@ -389,6 +389,20 @@ void stream_uncork(struct stream *s)
 		watch(s);
 }
 
+void stream_enter(struct stream *s)
+{
+	s->busy = true;
+}
+
+void stream_leave(struct stream *s)
+{
+	s->busy = false;
+	if (s->dead)
+		stream_free(s);
+	else if (!s->corked)
+		stream_uncork(s);
+}
+
 void stream_deadline(struct stream *s, enum deadline_kind kind, uint32_t seconds)
 {
 	deadline_set(s->server->deadlines, &s->deadline, kind, seconds);

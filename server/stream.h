@@ -46,6 +46,11 @@ void stream_use(struct stream *s, const struct stream_user *user, void *owner);
 /* Ends it now; inside its own event, when that is over. May be called twice. */
 void stream_end(struct stream *s);
 
+/* What is done for it outside of its event as if it were inside: it ends when that is over, not in
+ * the middle of it. */
+void stream_enter(struct stream *s);
+void stream_leave(struct stream *s);
+
 /* Ends it when the output has been written, politely: the peer has time to read it. */
 void stream_finish(struct stream *s);
 

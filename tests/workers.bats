@@ -387,6 +387,54 @@ true_count()
 	[[ $(api GET /status | jq .clients.connected) == $(api GET '/clients/count?connected=yes' | jq .count) ]]
 }
 
+# One beat waits for the others' transaction while the next is taken. What is freed too early holds other bytes at once.
+@test "heartbeats that the store can't take end their machine's connection, and nothing else" {
+	export MALLOC_PERTURB_=165
+	server_starts
+	unset MALLOC_PERTURB_
+	token_for 1
+	peer a enrol "$token" close >/dev/null
+	mkfifo go
+	peer a hello wait beats 3 closed <go >told 2>&1 3>&- &
+	machines=$!
+	exec 4>go
+	eventually grep -qs waiting told
+	store_query "$PWD/state" 'ALTER TABLE config_held RENAME TO config_elsewhere'
+	echo >&4
+	wait "$machines" || fail "$(cat told)"
+	assert_equal "$(tail -n 1 told)" closed
+	store_query "$PWD/state" 'ALTER TABLE config_elsewhere RENAME TO config_held'
+	run -0 peer a hello close
+	run -1 grep -E 'was ended by signal|AddressSanitizer' log
+}
+
+@test "a configuration that can't be written to a machine ends that connection, and nothing else" {
+	export MALLOC_PERTURB_=165
+	server_starts
+	unset MALLOC_PERTURB_
+	machines_hang 24 closed
+	assert_spread
+	local n tracers=()
+	for n in 1 2 3; do
+		strace -qq -o /dev/null -e trace=write -e inject=write:error=ECONNRESET -p "$(worker "$n")" >/dev/null 2>&1 3>&- &
+		tracers+=($!)
+		eventually traced "$(worker "$n")"
+	done
+	echo 'a=1' >file
+	musterctl config push app.conf file --all
+	eventually fewer_are_connected 24
+	kill "${tracers[@]}" || fail "a worker has died: $(cat log)"
+	wait "${tracers[@]}" || true
+	workers_are 4
+	run -1 grep -E 'was ended by signal|AddressSanitizer' log
+	wait "$machines" || true
+}
+
+traced()
+{
+	! grep -q '^TracerPid:.0$' "/proc/$1/status"
+}
+
 @test "a worker that can't start is tried again ever more slowly, and the others serve on" {
 	server_starts
 	mv state/tls.pem away

@@ -13,6 +13,7 @@
  *	ask TOKEN               TOKEN
  *	enrol TOKEN             ENROL
  *	hello, leave            HELLO, LEAVE
+ *	beats N                 N HELLOs, one behind the other; no answer is awaited
  *	guess N                 N TOKENs with random digits, counted
  *	say OP HEX              a message of that op code number and body; no answer is awaited
  *	answer                  awaits one message
@@ -113,6 +114,13 @@ static int do_hello(char **a)
 		connect_now(true);
 	send_hello();
 	return await_answer();
+}
+
+static int do_beats(char **a)
+{
+	for (unsigned long n = strtoul(a[0], NULL, 10); n > 0; n--)
+		send_hello();
+	return 0;
 }
 
 static int do_leave(char **a)
@@ -348,6 +356,7 @@ static const struct command {
 	{ "ask", 1, do_ask },
 	{ "enrol", 1, do_enrol },
 	{ "hello", 0, do_hello },
+	{ "beats", 1, do_beats },
 	{ "leave", 0, do_leave },
 	{ "guess", 1, do_guess },
 	{ "say", 2, do_say },
