@@ -46,7 +46,7 @@ header() # NAME
 machine() # sets client
 {
 	read -r token < <(musterctl token create 2>/dev/null)
-	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/machine" enrol "$token"
+	peer machine enrol "$token"
 	client=$(cat "$dir/machine/id")
 }
 
@@ -114,7 +114,7 @@ revisions()
 	assert_equal "$(jq -c .labels <<<"$body")" '["a=1"]'
 	# A heartbeat is not what it is about.
 	tag=$(header etag)
-	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/machine" hello
+	peer machine hello
 	asks POST "/clients/$client/labels" '{"set":["a=2"]}' -H "If-Match: \"x\", $tag"
 	is_status 200
 	asks POST "/clients/$client/labels" '{"set":["a=3"]}' -H "If-Match: *"
@@ -255,8 +255,7 @@ admins()
 	asks POST "/clients/$client/reset" '{}' -H 'Idempotency-Key: k'
 	is_status 200
 	first=$body
-	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --dir "$dir/machine" \
-		hello answer say 150 "$(printf '01%016x%016x%08x' 2 0 0)" hello close
+	peer machine hello answer say 150 "$(printf '01%016x%016x%08x' 2 0 0)" hello close
 	asks GET "/clients/$client"
 	assert_equal "$(jq -r .reset.state <<<"$body")" 'done'
 	asks POST "/clients/$client/reset" '{}' -H 'Idempotency-Key: k'

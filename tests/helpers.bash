@@ -40,6 +40,9 @@
 #   helper_resumes                  what has paused goes on
 #   helper_log                      what that has told
 #   helper_has_told REGEX           whether it has told that
+#   peer NAME COMMAND…              a machine in the hub, of that name, that does these (helpers/peer); what it has is in
+#                                   $MACHINES_RUN/peers/NAME
+#   peer_enrolled NAME              such a one has enrolled, with role=peer, and said HELLO
 #   eventually COMMAND…             polls until the command succeeds, at most 10 s
 #   faults_to MACHINE               puts strace into the machine, for:
 #   with_faults FAULT…              muster-enrol by hand has these faults injected (strace(1), -e inject=), in its own
@@ -337,6 +340,22 @@ helper_has_told()
 helper_log()
 {
 	cat "$MACHINES_RUN/helper.log"
+}
+
+peer()
+{
+	local dir=$MACHINES_RUN/peers/$1
+
+	shift
+	mkdir -p "$dir"
+	in_hub timeout 30 "$BUILD/tests/helpers/peer" --server 10.99.0.1:8443 --server-key "$server_key" --dir "$dir" "$@"
+}
+
+peer_enrolled()
+{
+	token_for role=peer --uses 1
+	peer "$1" enrol "$token" close
+	peer "$1" hello close
 }
 
 ### Waiting, and faults

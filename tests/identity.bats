@@ -253,16 +253,6 @@ a_copy()
 	server_restarts
 }
 
-# shellcheck disable=SC2154
-peer() # NAME COMMAND…
-{
-	local dir=$MACHINES_RUN/peers/$1
-
-	shift
-	mkdir -p "$dir"
-	in_hub timeout 30 "$BUILD/tests/helpers/peer" --server 10.99.0.1:8443 --server-key "$server_key" --dir "$dir" "$@"
-}
-
 @test "one that was up beside another is noticed by its first HELLO" {
 	local id a=11111111111111111111111111111111 b=22222222222222222222222222222222
 

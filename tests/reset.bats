@@ -29,23 +29,9 @@ teardown_file()
 	machines_end
 }
 
-# peer NAME COMMAND…: a machine of the hub that does these.
-# shellcheck disable=SC2154 # server_key: the helpers'
-peer()
-{
-	local dir=$peers/$1
-
-	shift
-	mkdir -p "$dir"
-	in_hub timeout 30 "$BUILD/tests/helpers/peer" --server 10.99.0.1:8443 --server-key "$server_key" --dir "$dir" "$@"
-}
-
-# shellcheck disable=SC2154 # token: the helpers'
 a_peer()
 {
-	token_for role=peer --uses 1
-	peer "$1" enrol "$token" close
-	peer "$1" hello close
+	peer_enrolled "$1"
 	id=$(tr -d '\n' <"$peers/$1/id")
 }
 

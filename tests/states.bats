@@ -41,17 +41,6 @@ teardown_file()
 
 ### Peers
 
-# peer NAME COMMAND…: a machine of the hub that does these.
-# shellcheck disable=SC2154 # server_key, token: the helpers'
-peer()
-{
-	local dir=$peers/$1
-
-	shift
-	mkdir -p "$dir"
-	in_hub timeout 30 "$BUILD/tests/helpers/peer" --server 10.99.0.1:8443 --server-key "$server_key" --dir "$dir" "$@"
-}
-
 # The same in the background; it tells into $peers/told, and goes on past "wait" with peer_resumes.
 peer_starts()
 {
@@ -88,14 +77,6 @@ peer_ends()
 id_of()
 {
 	tr -d '\n' <"$peers/$1/id"
-}
-
-# shellcheck disable=SC2154
-a_peer()
-{
-	token_for role=peer --uses 1
-	peer "$1" enrol "$token" close
-	peer "$1" hello close
 }
 
 ### Asking
@@ -382,7 +363,7 @@ nothing_installed()
 @test "of several each gets its answer, and one failure is the exit code" {
 	local id
 
-	a_peer several
+	peer_enrolled several
 	id=$(id_of several)
 	run -4 musterctl client suspend "$id" ffffffffffffffffffffffffffffffff "$(client_of web)"
 	assert_line --partial "there is no client 'ffffffffffffffffffffffffffffffff'"
@@ -396,7 +377,7 @@ nothing_installed()
 @test "a suspended peer is told before its HELLO is acknowledged; LEAVE is taken" {
 	local id
 
-	a_peer slow
+	peer_enrolled slow
 	id=$(id_of slow)
 	musterctl client suspend "$id"
 	run -0 peer slow connect-enrolled hello answer leave
@@ -409,7 +390,7 @@ nothing_installed()
 @test "revoked, open connections die within a second and the key is refused for ever" {
 	local id start
 
-	a_peer thief
+	peer_enrolled thief
 	id=$(id_of thief)
 	peer_starts thief connect-enrolled hello answer closed
 	eventually peer_has_told op=ACK
@@ -444,7 +425,7 @@ nothing_installed()
 @test "who reads nothing and goes on talking is cut off all the same" {
 	local id
 
-	a_peer deaf
+	peer_enrolled deaf
 	id=$(id_of deaf)
 	peer_starts deaf record "$peers/hello" connect-enrolled hello wait replay "$peers/hello" hello hello
 	eventually peer_has_told op=ACK
@@ -465,7 +446,7 @@ nothing_installed()
 @test "a connection that has not said HELLO yet dies with the others" {
 	local id
 
-	a_peer silent
+	peer_enrolled silent
 	id=$(id_of silent)
 	peer_starts silent connect-enrolled wait answer closed
 	eventually peer_has_told waiting
