@@ -83,11 +83,12 @@ static int recover(struct update *u)
 {
 	struct journal *j = &u->e->journal;
 
-	if (journal_find(j, JOURNAL_READY) || journal_find(j, JOURNAL_SENT))
+	if (journal_find(j, JOURNAL_READY) || journal_find(j, JOURNAL_SENT)) {
+		journal_close(j); /* it is not this run's to undo */
 		return report_failed(&u->e->report, EXIT_BUSY,
 			"the enrolment of this machine was cut off: finish it first, by running "
-			"the "
-			"same again");
+			"the same again");
+	}
 	if (!journal_find(j, JOURNAL_SWAPPED) || journal_find(j, JOURNAL_PROVED))
 		return swap_undo_cut_off(u);
 	report_warn(&u->e->report, "resumed",

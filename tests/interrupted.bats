@@ -227,6 +227,9 @@ passes_again()
 	run -14 on m /opt/muster-enrol --rekey <<<"$token"
 	assert_output --partial "run the installer again first"
 	refute_output --partial undone
+	run -14 on m /opt/muster-enrol --update
+	assert_output --partial "finish it first"
+	refute_output --partial undone
 	run -0 enrols_by_hand m
 	assert_output --partial "continued"
 	helper_has_told "answered ACK"
