@@ -2,6 +2,9 @@
 #include "agent/outbox.h"
 
 #include <errno.h>
+#include <string.h>
+
+#include "agent/log.h"
 
 struct flight {
 	uint64_t sequence, number, size;
@@ -56,6 +59,18 @@ void outbox_open(struct outbox *o)
 	o->open = true;
 }
 
+/* Of the spool alone: the connection is good, and for more than messages. */
+static int wait_with(struct outbox *o, int error)
+{
+	if (error == -ENOMEM)
+		return error;
+	log_seldom(LOG_ERR,
+		"cannot read the spool: %s; the messages in it wait until the agent is restarted",
+		strerror(-error));
+	o->open = false;
+	return 0;
+}
+
 /* 1: sent; 0: there is none. */
 static int send_next(struct outbox *o, struct buffer *text, uint8_t *body)
 {
@@ -64,8 +79,10 @@ static int send_next(struct outbox *o, struct buffer *text, uint8_t *body)
 	ssize_t len;
 	int r = spool_next(o->spool, &o->cursor, text, &m, &f->size);
 
-	if (r <= 0)
-		return r;
+	if (r < 0)
+		return wait_with(o, r);
+	if (r == 0)
+		return 0;
 	len = msg_encode(&m, body, MSG_BODY_MAX);
 	r = len < 0 ? (int)len : o->send(o->userdata, body, (size_t)len, &f->sequence);
 	if (r < 0)

@@ -26,7 +26,8 @@ void outbox_close(struct outbox *o);
 /* Sends nothing more until it is opened again; what is under way may be acknowledged. */
 void outbox_hold(struct outbox *o);
 
-/* Sends what may be under way. An error of the spool or of send. */
+/* Sends what may be under way. -ENOMEM, or an error of send. A spool that can't be read is logged, and
+ * the outbox held. */
 int outbox_pump(struct outbox *o) must_use;
 
 /* ACK of a sequence number: of that message and all before it. false: no message under way has it.

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "agent/spool.h"
+#include "agent/outbox.h"
 
 /* The spool's own removals, of which only so many happen: the rest is cut off by a kill. */
 static unsigned removals = UINT_MAX;
@@ -375,6 +375,43 @@ static void what_is_stored_after_a_damage_survives_the_next_start(void **state)
 	end(&p);
 }
 
+static int count_sent(void *userdata, const void *body, size_t len, uint64_t *ret_sequence)
+{
+	unsigned *sent = userdata;
+
+	(void)body, (void)len;
+	*ret_sequence = ++*sent;
+	return 0;
+}
+
+/* What else the connection is for goes on: the agent lives without a spool that can't be read. */
+static void a_message_that_can_not_be_read_ends_no_connection(void **state)
+{
+	struct place p = {};
+	struct outbox *o = NULL;
+	unsigned sent = 0;
+	uint64_t size;
+	int fd;
+
+	(void)state;
+	begin(&p);
+	add_all(&p, 1, 3, 30);
+	size = next_is(&p, 1);
+	fd = newest(&p, 1);
+	assert_int_equal(pwrite(fd, "\xff", 1, (off_t)size + 30), 1);
+	closep(&fd);
+	assert_int_equal(outbox_new(p.s, count_sent, &sent, &o), 0);
+	outbox_open(o);
+	assert_int_equal(outbox_pump(o), 0);
+	assert_int_equal(sent, 1);
+	assert_true(outbox_acked(o, 1));
+	assert_int_equal(outbox_pump(o), 0);
+	assert_int_equal(sent, 1);
+	assert_int_equal(spool_count(p.s), 2);
+	outbox_free(o);
+	end(&p);
+}
+
 static void a_link_is_not_followed(void **state)
 {
 	struct place p = {};
@@ -397,4 +434,5 @@ UNIT(it(what_is_stored_is_read_in_order_also_after_a_restart), it(what_is_not_sy
 	it(a_message_given_again_is_known), it(acknowledged_files_go_but_for_the_newest),
 	it(a_torn_end_is_cut_off_at_every_byte), it(a_changed_byte_is_noticed),
 	it(a_lost_mark_only_sends_again), it(a_sweep_that_is_cut_off_gives_no_number_again),
-	it(what_is_stored_after_a_damage_survives_the_next_start), it(a_link_is_not_followed))
+	it(what_is_stored_after_a_damage_survives_the_next_start),
+	it(a_message_that_can_not_be_read_ends_no_connection), it(a_link_is_not_followed))
