@@ -7,6 +7,7 @@
 #include <sys/sendfile.h>
 
 #include "enrol/place.h"
+#include "lib/file.h"
 
 #define LINKS_MAX 16    /* on one path */
 #define DEPTH_MAX 64    /* of a tree that is removed */
@@ -176,21 +177,6 @@ int place_create(const char *path, mode_t mode)
 	return folder < 0 ? folder : create_in(folder, name, mode);
 }
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 int place_write(const char *path, const void *data, size_t len, mode_t mode)
 {
 	const char *name;
@@ -202,7 +188,7 @@ int place_write(const char *path, const void *data, size_t len, mode_t mode)
 		return folder;
 	if (fd < 0)
 		return fd;
-	r = write_all(fd, data, len);
+	r = file_write_all(fd, data, len);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r < 0)
@@ -491,7 +477,7 @@ int place_write_in(const char *path, const char *name, const void *data, size_t 
 		return fd;
 	r = fstat(folder, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 ? -errno : 0;
 	if (r == 0)
-		r = write_all(fd, data, len);
+		r = file_write_all(fd, data, len);
 	if (r == 0 && fsync(fd) < 0)
 		r = -errno;
 	if (r < 0)

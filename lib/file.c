@@ -126,15 +126,17 @@ static int open_folder(const char *path, const char **ret_name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int file_write_all(int fd, const void *data, size_t len)
 {
+	const char *from = data;
+
 	while (len > 0) {
-		ssize_t n = write(fd, data, len);
+		ssize_t n = write(fd, from, len);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
 		if (n > 0) {
-			data += n;
+			from += n;
 			len -= (size_t)n;
 		}
 	}
@@ -150,7 +152,7 @@ static int write_new(int folder, const char *name, const void *data, size_t len,
 
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, data, len);
+	r = file_write_all(fd, data, len);
 	if (r == 0 && fchmod(fd, mode) < 0)
 		r = -errno;
 	if (r == 0 && fsync(fd) < 0)

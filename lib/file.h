@@ -26,6 +26,9 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
  * renameat2()'s RENAME_NOREPLACE (all of Linux' local ones do), else -EINVAL. */
 int file_create(const char *path, const void *data, size_t len, mode_t mode) must_use;
 
+/* Whatever write(2) takes at once. */
+int file_write_all(int fd, const void *data, size_t len) must_use;
+
 /* What was renamed or removed in the folder stays so after a loss of power. */
 int folder_sync(const char *path) must_use;
 
