@@ -245,9 +245,9 @@ static int note_asking(struct enrol *e)
 
 static bool has_pin_of_ours(const struct enrol *e)
 {
-	for (size_t i = 0; i < e->options.pin_count; i++)
+	for (size_t i = 0; i < e->options.pins.count; i++)
 		for (size_t k = 0; k < e->answer.pin_count; k++)
-			if (memcmp(e->options.pins[i], e->answer.pins[k], PIN_SIZE) == 0)
+			if (memcmp(e->options.pins.at[i], e->answer.pins[k], PIN_SIZE) == 0)
 				return true;
 	return false;
 }

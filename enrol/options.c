@@ -75,14 +75,12 @@ static printf_like(2) int complain(const struct complaint *c, const char *format
 
 static int add_pin(struct options *o, const char *text, const struct complaint *c)
 {
-	size_t used = strlen(o->pins_text);
-
-	if (o->pin_count == PINS_MAX)
+	if (o->pins.count == PINS_MAX)
 		return complain(c, "--pin: more than %d pins", PINS_MAX);
-	if (pin_parse(text, o->pins[o->pin_count]) < 0)
+	if (pin_parse(text, o->pins.at[o->pins.count]) < 0)
 		return complain(c, "--pin: '%s' is not sha256// and the base64 of 32 bytes", text);
-	snprintf(o->pins_text + used, sizeof o->pins_text - used, "%s%s", used ? ";" : "", text);
-	o->pin_count++;
+	o->pins.count++;
+	pins_format(&o->pins, o->pins_text);
 	return 0;
 }
 
@@ -229,7 +227,7 @@ static int check_enrol(const struct options *o, const struct complaint *c)
 {
 	if (!o->server)
 		return complain(c, "--server is missing");
-	if (o->pin_count == 0)
+	if (o->pins.count == 0)
 		return complain(c, "--pin is missing");
 	if (!o->server_key_text)
 		return complain(c, "--server-key is missing");
@@ -246,7 +244,7 @@ static int check_enrol(const struct options *o, const struct complaint *c)
 
 static bool names_server(const struct options *o)
 {
-	return o->server || o->pin_count > 0 || o->server_key_text || o->release_key_text ||
+	return o->server || o->pins.count > 0 || o->server_key_text || o->release_key_text ||
 	       o->proxy || o->min_serial > 0;
 }
 

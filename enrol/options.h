@@ -34,9 +34,8 @@ struct options {
 	const char *server_key_text, *release_key_text;
 	uint8_t server_key[PUBLIC_KEY_SIZE];
 	struct minisign_public release_key;
-	size_t pin_count;
-	uint8_t pins[PINS_MAX][PIN_SIZE];
-	char pins_text[PINS_TEXT_SIZE]; /* joined by ';' */
+	struct pins pins;
+	char pins_text[PINS_TEXT_SIZE]; /* the same, joined by ';' */
 	uint64_t min_serial;
 	uint16_t listen;          /* the port; 0: the agent connects */
 	unsigned wait;            /* seconds, for a report to be acknowledged; 0: the usual */

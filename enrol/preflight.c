@@ -52,13 +52,10 @@ int machine_conf_read(struct machine_conf *ret)
 
 static int take_pins(struct options *o, const char *text)
 {
-	char copy[PINS_TEXT_SIZE], *rest = copy;
-
-	snprintf(copy, sizeof copy, "%s", text);
-	for (char *pin = strsep(&rest, ";"); pin; pin = strsep(&rest, ";"))
-		if (o->pin_count == PINS_MAX || pin_parse(pin, o->pins[o->pin_count++]) < 0)
-			return -EBADMSG;
-	snprintf(o->pins_text, sizeof o->pins_text, "%s", text);
+	o->pins = (struct pins){};
+	if (pins_add(&o->pins, text) < 0)
+		return -EBADMSG;
+	pins_format(&o->pins, o->pins_text);
 	return 0;
 }
 
@@ -67,7 +64,6 @@ int machine_use_conf(struct enrol *e, const struct machine_conf *c)
 	struct options *o = &e->options;
 	int r = identity_public_from_text(c->server_key, o->server_key);
 
-	o->pin_count = 0;
 	o->server_key_text = c->server_key;
 	o->proxy = c->has_proxy ? c->proxy : NULL;
 	if (r == 0)

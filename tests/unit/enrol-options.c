@@ -84,7 +84,7 @@ static void several_pins_are_taken_in_either_form(void **state)
 {
 	(void)state;
 	assert_int_equal(PARSE(BASE, "--pin", PIN2), 0);
-	assert_int_equal(o.pin_count, 2);
+	assert_int_equal(o.pins.count, 2);
 	assert_string_equal(o.pins_text, PIN ";" PIN2);
 	assert_int_equal(PARSE("--pin", PIN ";" PIN2, "--status"), 0);
 	assert_string_equal(o.pins_text, PIN ";" PIN2);
