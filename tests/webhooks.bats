@@ -333,3 +333,33 @@ has_all()
 	grep -qx 'muster_webhook_attempts_total{result="failed"} 1' "$dir/metrics"
 	grep -qx 'muster_webhook_waiting 1' "$dir/metrics"
 }
+
+# A name server that hears and doesn't answer; the resolver waits for it for a minute.
+mute_name_server() # FOLDER
+{
+	mkdir "$1"
+	python3 - "$1" <<-'PY' 3>&- &
+		import os, socket, sys
+		s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		address = "127.53.%d.%d" % (os.getpid() // 250 % 250 + 1, os.getpid() % 250 + 1)
+		s.bind((address, 53))
+		with open(sys.argv[1] + "/new", "w") as f:
+		    f.write("nameserver %s\noptions timeout:30 attempts:2\n" % address)
+		os.rename(sys.argv[1] + "/new", sys.argv[1] + "/resolv.conf")
+		while True:
+		    s.recv(512)
+		    open(sys.argv[1] + "/asked", "w").close()
+	PY
+	receivers+=($!)
+	eventually test -e "$1/resolv.conf"
+}
+
+@test "a name that isn't found out holds nobody else up" {
+	mute_name_server "$dir/names"
+	server_starts unshare -m sh -c 'mount --bind "$0" /etc/resolv.conf && exec "$@"' "$dir/names/resolv.conf"
+	hook_for https://receiver.example/
+	token >/dev/null
+	eventually test -e "$dir/names/asked"
+	run -0 timeout 20 musterctl webhook remove "$hook"
+	run -0 timeout 20 musterctl status
+}
