@@ -15,6 +15,10 @@ static const struct sql count_up = {
 };
 static const struct sql set_head = { "UPDATE audit_head SET hash = $1 WHERE one = 1" };
 static const struct sql get_head = { "SELECT seq, hash FROM audit_head WHERE one = 1" };
+/* The head and the last entry as of one moment: others add entries meanwhile. */
+static const struct sql get_end = {
+	"SELECT seq, hash, (SELECT COALESCE(max(seq), 0) FROM audit) FROM audit_head WHERE one = 1"
+};
 static const struct sql add = { "INSERT INTO audit (seq, time, actor, act, object, detail, hash)"
 				" VALUES ($1, $2, $3, $4, $5, $6, $7)" };
 static const struct sql list = { "SELECT " AUDIT_COLUMNS " FROM audit"
@@ -161,15 +165,22 @@ static bool fits(const struct audit_verdict *v, const struct audit_record *a)
 	return memcmp(expected, a->hash, sizeof(expected)) == 0;
 }
 
-/* All entries fit together; now the last of them must be the head. */
+/* All entries that were found fit together; now the last of them must be the head. 1: there are more
+ * by now. */
 static int compare_head(struct store *s, struct audit_verdict *v)
 {
+	scoped(rows_endp) struct rows *rows = NULL;
 	uint8_t hash[32];
 	uint64_t seq;
-	int r = head(s, &get_head, &seq, hash);
+	int r = db_row(s->db, &get_end, NULL, 0, &rows);
 
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? -EIO : r;
+	seq = rows_integer(rows, 0);
+	if (!rows_bytes(rows, 1, hash, sizeof(hash)))
+		return -EIO;
+	if (rows_integer(rows, 2) > v->entries)
+		return 1;
 	if (seq != v->entries)
 		v->first_bad = (seq < v->entries ? seq : v->entries) + 1;
 	else if (memcmp(hash, v->head, sizeof(hash)) != 0)

@@ -5,6 +5,8 @@
 #include "server/guesses.h"
 #include "server/store/presence.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 struct pair {
@@ -54,6 +56,42 @@ static void the_audit_is_one_chain_whoever_adds_to_it(void **state)
 	assert_int_equal(v.entries, 20);
 	assert_int_equal(v.first_bad, 0);
 	store_close(p.other);
+}
+
+/* In a process of its own, until it is killed. */
+static void add_for_ever(const char *path)
+{
+	struct store *s;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
+		store_open_at(path, fixture_key, &fixture_clock, &s) < 0)
+		_exit(1);
+	for (;;) {
+		while (store_begin(s) < 0)
+			;
+		if (store_audit(s, "server", "act", "", "detail") < 0 || store_commit(s) < 0)
+			_exit(1);
+	}
+}
+
+static void the_audit_holds_while_another_adds_to_it(void **state)
+{
+	struct fixture *f = *state;
+	struct audit_verdict v = {};
+	pid_t child;
+	int status;
+
+	f->store = store_close(f->store); /* no connection is carried into the other process */
+	child = fork();
+	if (child == 0)
+		add_for_ever(f->path);
+	reopen(f);
+	while (v.entries < 500 && v.first_bad == 0 && waitpid(child, &status, WNOHANG) == 0)
+		assert_int_equal(store_audit_verify(f->store, &v), 0);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(v.first_bad, 0);
+	assert_true(v.entries >= 500);
 }
 
 static void a_token_has_as_many_uses_for_all_together(void **state)
@@ -237,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(one_writes_at_a_time_and_the_other_may_look_on),
 		T(the_audit_is_one_chain_whoever_adds_to_it),
+		T(the_audit_holds_while_another_adds_to_it),
 		T(a_token_has_as_many_uses_for_all_together),
 		T(the_clock_goes_back_for_none_of_them),
 		T(one_of_them_follows_a_clock_back_and_the_others_him),
