@@ -177,6 +177,25 @@ none_is_listed()
 	assert_equal "$(grep -c 'wrong tokens in the last minute' log)" 1
 }
 
+@test "who is connected, and to whom a configuration is on its way, is counted for all workers" {
+	server_starts
+	machines_hang 24 answer closed
+	assert_spread
+	echo 'a=1' >file
+	musterctl config push app.conf file --all
+	eventually all_have_the_order
+	assert_equal "$(api GET /overview | jq .connected)" 24
+	assert_equal "$(api GET /configs/app.conf/progress | jq -c .counts)" \
+		'{"none":0,"current":0,"pending":24,"offline":0,"refused":0,"ahead":0}'
+	assert_equal "$(api GET '/configs/app.conf/status?outcome=pending&limit=100' | jq '.clients | length')" 24
+	kill "$machines"
+}
+
+all_have_the_order()
+{
+	(($(grep -c 'op=CONFIG ' hanging) == 24))
+}
+
 ### What an administrator does
 
 @test "a configuration reaches the machines of every worker" {

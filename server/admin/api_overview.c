@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../channels.h"
+#include "../presence.h"
 #include "../store/recent.h"
 #include "../store/search.h"
 #include "answer.h"
@@ -177,7 +177,7 @@ void api_overview(struct api_call *c)
 	answer_json(c, 200,
 		json_pack("{s:o, s:I, s:o, s:{s:I}, s:s, s:I, s:o, s:o}", "time",
 			value_time(store_now(s)), "connected",
-			(json_int_t)channels_count(c->server->channels), "clients", states(&n),
-			"tokens", "live", (json_int_t)live, "span", span->name, "seconds",
+			(json_int_t)presence_count(c->server), "clients", states(&n), "tokens",
+			"live", (json_int_t)live, "span", span->name, "seconds",
 			(json_int_t)span->seconds, "enrolments", bars, "attention", needs));
 }

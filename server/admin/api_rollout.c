@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "../channels.h"
 #include "../desired.h"
+#include "../presence.h"
 #include "answer.h"
 #include "clients_search.h"
 #include "filters.h"
@@ -134,7 +134,7 @@ static enum config_state judge(
 		return CONFIG_AHEAD;
 	if (refused && refused->revision == (should ? should->revision : has->revision))
 		return CONFIG_REFUSED;
-	return channels_connected(c->server->channels, id) ? CONFIG_PENDING : CONFIG_OFFLINE;
+	return presence_sight(c->server, id) ? CONFIG_PENDING : CONFIG_OFFLINE;
 }
 
 /* Machines that neither have nor should have it are left out. */
