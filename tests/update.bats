@@ -343,7 +343,7 @@ pointed()
 	assert_untouched m
 }
 
-@test "an agent that was stopped, or that the server refuses, is not updated" {
+@test "an agent that was stopped is not updated" {
 	newer_released
 	on m systemctl stop muster-agent
 	run updates m
@@ -658,6 +658,23 @@ calls="renameat:1 linkat:1 fdatasync:1 clone3:2 unlinkat:6"
 	musterctl client resume "$id"
 }
 
+@test "a machine that loses its power while its new agent starts has one after it, and the next run finishes" {
+	begin_with_stale
+	held_back m
+	started updates m
+	eventually on m test -e /run/held
+	machine_kill m
+	ended
+	assert_failure
+	machine_start m
+	connected m
+	fact_is "$(client_of m)" .version 0.1.9
+	run -0 updates m
+	assert_output --partial "it is continued"
+	assert_equal "$(sum_of m muster-agent)" "$newest"
+	run -1 on m test -e /var/lib/muster-enrol
+}
+
 @test "an enrolment, or an uninstallation, after one that was cut off first undoes it" {
 	begin_with_stale
 	with_faults clone3:signal=KILL:when=5
@@ -677,11 +694,17 @@ calls="renameat:1 linkat:1 fdatasync:1 clone3:2 unlinkat:6"
 	refute_output
 }
 
-@test "a machine that the server has revoked is not updated" {
+@test "a machine that the server refuses, or has revoked, is not updated" {
 	token_for role=web
 	run -0 enrols_by_hand m
 	connected m
-	musterctl client revoke --reason "sold" "$(client_of m)"
+	on m sh -c 'systemctl kill -s STOP muster-agent && sed -i "s/^state=.*/state=refused/" /run/muster-agent/status'
+	run updates m
+	on m systemctl kill -s CONT muster-agent
+	assert_equal "$status" 17
+	assert_output --partial "refuses this machine"
+	run -1 on m test -e /var/lib/muster-enrol
+	musterctl client revoke "$(client_of m)"
 	eventually on m test -e /var/lib/private/muster-agent/revoked
 	run updates m
 	assert_equal "$status" 17
