@@ -181,7 +181,8 @@ void api_admin_password(struct api_call *c)
 
 /* ---- the others */
 
-/* Whoever is at the server can always make another; over HTTP nobody can take all away. */
+/* Whoever is at the server can always make another; over HTTP nobody can take all away. To be asked
+ * in the transaction that would do it: another server could take the other one away meanwhile. */
 static bool leaves_one(struct api_call *c)
 {
 	struct admin_record admin;
@@ -211,7 +212,7 @@ void api_admin_role(struct api_call *c)
 
 	snprintf(name, sizeof(name), "%s", c->id);
 	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !read_role(c, &role) ||
-		(role < ROLE_ADMINISTRATOR && !leaves_one(c)) || !answer_may_write(c))
+		!answer_may_write(c) || (role < ROLE_ADMINISTRATOR && !leaves_one(c)))
 		return;
 	r = store_admin_set_role(c->server->store, name, role, c->actor);
 	answer_admin(c, r, 200, name);
@@ -222,8 +223,8 @@ void api_admin_remove(struct api_call *c)
 	static const char *const fields[] = { NULL };
 	int r;
 
-	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !leaves_one(c) ||
-		!answer_may_write(c))
+	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !answer_may_write(c) ||
+		!leaves_one(c))
 		return;
 	r = store_admin_remove(c->server->store, c->id, c->actor);
 	if (r < 0) {
