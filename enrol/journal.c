@@ -96,6 +96,7 @@ static void forget(struct journal *j)
 		free(j->entries[i].value);
 	j->count = 0;
 	j->synced = 0;
+	j->whole = 0;
 }
 
 static int add(struct journal *j, const char *step, enum journal_kind kind, const char *value)
@@ -144,6 +145,7 @@ static int load(struct journal *j)
 		at = end + 1;
 	}
 	j->synced = j->count;
+	j->whole = (size_t)(at - text);
 	return r;
 }
 
@@ -262,7 +264,7 @@ static int open_file(struct journal *j)
 	return j->file < 0 ? -errno : 0;
 }
 
-/* One write() and one sync for all that is new. */
+/* One write() and one sync for all that is new, behind what is whole. */
 int journal_sync(struct journal *j)
 {
 	struct buffer lines = {};
@@ -275,15 +277,18 @@ int journal_sync(struct journal *j)
 		r = buffer_printf(&lines, "%s %s %s\n", e->step, kinds[e->kind].name, e->value);
 	}
 	if (r == 0 && lines.len > 0) {
-		n = write(j->file, lines.data, lines.len);
+		n = ftruncate(j->file, (off_t)j->whole);
+		n = n < 0 ? n : write(j->file, lines.data, lines.len);
 		if (n < 0 || fdatasync(j->file) < 0)
 			r = -errno;
 		else if ((size_t)n < lines.len)
 			r = -ENOSPC;
 	}
-	buffer_clear(&lines);
-	if (r == 0)
+	if (r == 0) {
+		j->whole += lines.len;
 		j->synced = j->count;
+	}
+	buffer_clear(&lines);
 	return r;
 }
 

@@ -47,6 +47,7 @@ struct journal {
 	int file;   /* -1: nothing noted yet */
 	size_t count;
 	size_t synced; /* of them are on disk */
+	size_t whole;  /* bytes of their lines there */
 	struct journal_entry entries[JOURNAL_MAX];
 };
 

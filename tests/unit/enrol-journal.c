@@ -124,6 +124,25 @@ static void a_torn_last_line_was_never_synced(void **state)
 	assert_int_equal(journal_end(&j), 0);
 }
 
+/* A run that goes on where that one was cut off writes behind what is whole. */
+static void what_comes_after_a_torn_line_is_read_by_the_next_run(void **state)
+{
+	struct journal j;
+
+	(void)state;
+	raw("install ready -\nstart uni");
+	assert_int_equal(journal_open(&j, false), 0);
+	assert_int_equal(journal_note_now(&j, "start", JOURNAL_FILE_MADE, "/var/lib/a"), 0);
+	assert_int_equal(journal_note_now(&j, "start", JOURNAL_FILE_MADE, "/var/lib/b"), 0);
+	journal_close(&j);
+	assert_int_equal(journal_open(&j, false), 0);
+	assert_int_equal(j.count, 3);
+	assert_string_equal(journal_find(&j, JOURNAL_READY), "-");
+	assert_string_equal(j.entries[1].value, "/var/lib/a");
+	assert_string_equal(j.entries[2].value, "/var/lib/b");
+	assert_int_equal(journal_end(&j), 0);
+}
+
 static void a_journal_that_makes_no_sense_is_not_undone(void **state)
 {
 	static const char *const texts[] = { "\n", "install\n", "install file\n",
@@ -289,6 +308,7 @@ UNIT(in_place(the_folder_is_made_only_on_demand_and_removed), in_place(two_can_n
 	in_place(something_else_in_its_place_is_refused),
 	in_place(what_was_synced_is_there_for_the_next_run),
 	in_place(a_torn_last_line_was_never_synced),
+	in_place(what_comes_after_a_torn_line_is_read_by_the_next_run),
 	in_place(a_journal_that_makes_no_sense_is_not_undone),
 	in_place(a_step_is_undone_from_its_end_and_again_without_harm),
 	in_place(what_others_had_is_left),
