@@ -200,7 +200,7 @@ serves_on() # SERVER
 {
 	holds_on "$1"
 	curl -q -sSf -k --max-time 20 -o script "https://127.0.0.1:$(port_of "$1")/clients/linux"
-	run -0 "$BUILD/musterctl" --socket "$1/control.sock" status
+	run -8 "$BUILD/musterctl" --socket "$1/control.sock" status
 	assert_output --regexp "Database +can't be reached, for [0-9]+ s"
 }
 
