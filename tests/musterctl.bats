@@ -651,6 +651,80 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 	for pid in "${pids[@]}"; do wait "$pid"; done
 }
 
+# asks_of SIGNAL KEYS: musterctl in a terminal, which asks for a token, and after the signal is told the keys. Says how it
+# ended and whether the terminal shows again what is typed.
+asks_of()
+{
+	python3 - "$@" <<-'END'
+		import os, pty, select, signal, struct, sys, termios
+		number, keys = getattr(signal, sys.argv[1]), sys.argv[2].encode()
+		ours, its = os.pipe()
+
+		# A job in the foreground of a session whose leader, as a shell does, waits for it: else nothing can stop it.
+		def session():
+		    job = os.fork()
+		    if job == 0:
+		        os.setpgid(0, 0)
+		        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+		        os.tcsetpgrp(0, os.getpgrp())
+		        signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+		        os.execvp("musterctl", ["musterctl", "installer", "--token", "-"])
+		    while True:
+		        how = os.waitpid(job, os.WUNTRACED)[1]
+		        os.write(its, struct.pack("ii", job, how))
+		        if not os.WIFSTOPPED(how):
+		            os._exit(0)
+
+		leader, fd = pty.fork()
+		if leader == 0:
+		    session()
+
+		def readable(what):
+		    if not select.select([what], [], [], 20)[0]:
+		        sys.exit("nothing more")
+
+		def asked():
+		    said = b""
+		    while b"(not shown): " not in said:
+		        readable(fd)
+		        said += os.read(fd, 4096)
+		    while termios.tcgetattr(fd)[3] & termios.ECHO:
+		        pass
+
+		def happened():
+		    readable(ours)
+		    job, how = struct.unpack("ii", os.read(ours, 8))
+		    shown = "shown" if termios.tcgetattr(fd)[3] & termios.ECHO else "hidden"
+		    what = "stopped" if os.WIFSTOPPED(how) else "ended %d" % os.waitstatus_to_exitcode(how)
+		    print(what, shown)
+		    return job
+
+		asked()
+		os.killpg(os.tcgetpgrp(fd), number)
+		job = happened()
+		if keys:
+		    os.killpg(job, signal.SIGCONT)
+		    asked()
+		    os.write(fd, keys)
+		    happened()
+	END
+}
+
+@test "a person who doesn't want to type a token after all gets the terminal back (no server)" {
+	local ending=(SIGINT SIGTERM SIGHUP SIGQUIT)
+
+	for name in "${ending[@]}"; do
+		run -0 asks_of "$name" ''
+		assert_output "ended -$(kill -l "$name") shown"
+	done
+}
+
+@test "a person who puts musterctl aside is asked for the token anew (no server)" {
+	run -0 asks_of SIGTSTP $'0123456789abcdef\n'
+	assert_line --index 0 'stopped shown'
+	assert_line --index 1 'ended 3 shown'
+}
+
 # A socket whose queue is full until musterctl has found it so.
 @test "where too many wait already, musterctl waits as well (no server)" {
 	run python3 - "$MUSTER_SOCKET" <<-'END'

@@ -1,57 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* Administrators and their sessions. */
 #include <string.h>
-#include <termios.h>
+#include <unistd.h>
 
+#include "prompt.h"
 #include "table.h"
 
 #define PASSWORD_SIZE 258 /* one byte more than any may have, and the NUL */
 
 /* ---- passwords: at the terminal or on standard input, never in the arguments */
 
-/* false: nothing, or too long. */
-static bool read_line(char ret[static PASSWORD_SIZE])
-{
-	size_t len = 0;
-	int ch;
-
-	while ((ch = getchar()) != EOF && ch != '\n') {
-		if (len + 1 == PASSWORD_SIZE)
-			return false;
-		ret[len++] = (char)ch;
-	}
-	ret[len] = '\0';
-	return len > 0 && strlen(ret) == len;
-}
-
-static bool prompt(const char *text, char ret[static PASSWORD_SIZE])
-{
-	struct termios before, silent;
-	bool read;
-
-	if (tcgetattr(STDIN_FILENO, &before) < 0)
-		return false;
-	silent = before;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "%s (not shown): ", text);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-	read = read_line(ret);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-	fputc('\n', stderr);
-	return read;
-}
-
+/* Twice from a person. */
 static int read_password(char ret[static PASSWORD_SIZE])
 {
 	char again[PASSWORD_SIZE] = "";
+	bool person = isatty(STDIN_FILENO);
 	int r = CTL_OK;
 
-	if (!isatty(STDIN_FILENO))
-		return read_line(ret) ? CTL_OK
-				      : complain(CTL_USAGE, "no password on standard input");
-	if (!prompt("Password", ret) || !prompt("Once more", again))
-		r = complain(CTL_USAGE, "no password");
-	else if (strcmp(ret, again) != 0)
+	if (!prompt_hidden("Password", ret, PASSWORD_SIZE) ||
+		(person && !prompt_hidden("Once more", again, sizeof(again))))
+		r = complain(CTL_USAGE, person ? "no password" : "no password on standard input");
+	else if (person && strcmp(ret, again) != 0)
 		r = complain(CTL_USAGE, "these were two different passwords");
 	explicit_bzero(again, sizeof(again));
 	return r;

@@ -2,7 +2,8 @@
 #include "script.h"
 
 #include <string.h>
-#include <termios.h>
+
+#include "prompt.h"
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 #define TYPED   128 /* most bytes of a token as people paste it */
@@ -46,37 +47,6 @@ void script_explain(const char *name, const char *pin)
 
 /* ---- installer */
 
-static bool read_line(char ret[static TYPED])
-{
-	size_t len = 0;
-	int ch;
-
-	while ((ch = getchar()) != EOF && ch != '\n')
-		if (len + 1 < TYPED)
-			ret[len++] = (char)ch;
-	ret[len] = '\0';
-	return len > 0;
-}
-
-/* At a terminal without showing it. */
-static bool read_token(char ret[static TYPED])
-{
-	struct termios before, silent;
-	bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
-	bool read;
-
-	if (!terminal)
-		return read_line(ret);
-	silent = before;
-	silent.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "Token (not shown): ");
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-	read = read_line(ret);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-	fputc('\n', stderr);
-	return read;
-}
-
 /* Out of the arguments, where every user of the machine could read it on. */
 static void hide(const char *argument)
 {
@@ -97,8 +67,8 @@ int installer(struct ctl *c, int argc, char **argv)
 	if (r == CTL_OK && c->json)
 		r = complain(CTL_USAGE, "a script can't be --json");
 	if (r == CTL_OK && given && strcmp(given, "-") == 0) {
-		if (!read_token(token))
-			r = complain(CTL_USAGE, "no token on standard input");
+		if (!prompt_hidden("Token", token, sizeof(token)))
+			r = complain(CTL_USAGE, "no token on standard input, or too long a line");
 	} else if (given) {
 		snprintf(token, sizeof(token), "%s", given);
 		hide(given);
