@@ -78,13 +78,14 @@ static int has_same_text(const char *one, const char *other)
 	return b_len == a_len && memcmp(a, b, (size_t)a_len) == 0;
 }
 
-static int add_unit(struct pieces *p, const char *stage, const char *name)
+static int add_unit(struct pieces *p, const char *stage, const char *found)
 {
-	char staged[PATH_SIZE], path[PATH_SIZE];
+	char name[NAME_SIZE], staged[PATH_SIZE], path[PATH_SIZE];
 	int r;
 
-	if (!is_unit_name(name))
+	if (!is_unit_name(found))
 		return -EINVAL;
+	memcpy(name, found, strlen(found) + 1);
 	snprintf(staged, sizeof staged, "%s/%s", stage, name);
 	snprintf(path, sizeof path, UNIT_FOLDER "/%s", name);
 	r = has_same_text(staged, path);

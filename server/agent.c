@@ -22,7 +22,7 @@
 
 static void log_client(const struct channel *c, int priority, const char *what, const char *name)
 {
-	char id[CLIENT_ID_TEXT_SIZE], address[ADDRESS_SIZE], message[256];
+	char id[CLIENT_ID_TEXT_SIZE], address[ADDRESS_SIZE], message[512];
 
 	sodium_bin2hex(id, sizeof(id), c->id, CLIENT_ID_SIZE);
 	source_text(stream_source(c->stream), address);
