@@ -311,6 +311,24 @@ int contact_explain(
 	return exit_of_uplink(&e->uplink, signal);
 }
 
+bool contact_is_away(const struct uplink_error *e)
+{
+	switch (e->failure) {
+	case UPLINK_NO_NAME:
+	case UPLINK_UNREACHABLE:
+	case UPLINK_PROXY:
+	case UPLINK_TLS:
+	case UPLINK_PIN:
+	case UPLINK_LOST:
+		return true;
+	case UPLINK_HTTP:
+	case UPLINK_CANCELED:
+	case UPLINK_LOCAL:
+		break;
+	}
+	return false;
+}
+
 bool contact_may_retry(const struct contact_error *e)
 {
 	if (e->r == -EREMOTEIO)

@@ -42,6 +42,9 @@ int contact_leave(struct contact *c, unsigned seconds) must_use;
 int contact_explain(
 	const struct contact_error *e, const char *server, int signal, char *ret, size_t size);
 
+/* Whether nothing came back that a muster server could have said: another address may do better. */
+bool contact_is_away(const struct uplink_error *e);
+
 /* Whether the connection was lost, or could not be made, so that asking again may help. */
 bool contact_may_retry(const struct contact_error *e);
 

@@ -104,11 +104,11 @@ void keys_clear(struct enrol *e);
 int run_enrolment(struct enrol *e);
 /* Undoes what the journal tells of, the last step first. 0, or negative errno after a warning. */
 int run_undo_journal(struct enrol *e);
+/* The same of a run that was cut off, before another begins. 0, or reported and the exit code. */
+int run_undo_cut_off(struct enrol *e);
 
 /* update.c: the same of an update. */
 int run_update(struct enrol *e);
-/* Of an update that was cut off, before something else is done. 0, or reported and the exit code. */
-int update_undo_cut_off(struct enrol *e);
 
 /* status.c, uninstall.c: the exit code. */
 int run_status(struct enrol *e);

@@ -257,37 +257,50 @@ int place_symlink(const char *path, const char *target)
 	return symlinkat(target, folder, name) < 0 ? -errno : 0;
 }
 
+/* The folders of two paths, opened, and the names in them. */
+struct pair {
+	int from_folder, to_folder;
+	const char *from, *to;
+};
+
+static void pair_close(struct pair *p)
+{
+	closep(&p->from_folder);
+	closep(&p->to_folder);
+}
+
+static int pair_open(struct pair *p, const char *from, const char *to)
+{
+	p->from_folder = parent(from, &p->from);
+	p->to_folder = parent(to, &p->to);
+	return p->from_folder < 0 ? p->from_folder : p->to_folder < 0 ? p->to_folder : 0;
+}
+
 int place_move(const char *from, const char *to)
 {
-	const char *from_name = NULL, *to_name = NULL;
-	scoped(closep) int from_folder = parent(from, &from_name);
-	scoped(closep) int to_folder = parent(to, &to_name);
+	scoped(pair_close) struct pair p;
+	int r = pair_open(&p, from, to);
 
-	if (from_folder < 0)
-		return from_folder;
-	if (to_folder < 0)
-		return to_folder;
+	if (r < 0)
+		return r;
 	/* Not every file system has RENAME_NOREPLACE; a hard link refuses to replace as well. */
-	if (renameat2(from_folder, from_name, to_folder, to_name, RENAME_NOREPLACE) == 0)
+	if (renameat2(p.from_folder, p.from, p.to_folder, p.to, RENAME_NOREPLACE) == 0)
 		return 0;
 	if (errno != EINVAL && errno != ENOSYS)
 		return -errno;
-	if (linkat(from_folder, from_name, to_folder, to_name, 0) < 0)
+	if (linkat(p.from_folder, p.from, p.to_folder, p.to, 0) < 0)
 		return -errno;
-	return unlinkat(from_folder, from_name, 0) < 0 ? -errno : 0;
+	return unlinkat(p.from_folder, p.from, 0) < 0 ? -errno : 0;
 }
 
 int place_replace(const char *from, const char *to)
 {
-	const char *from_name = NULL, *to_name = NULL;
-	scoped(closep) int from_folder = parent(from, &from_name);
-	scoped(closep) int to_folder = parent(to, &to_name);
+	scoped(pair_close) struct pair p;
+	int r = pair_open(&p, from, to);
 
-	if (from_folder < 0)
-		return from_folder;
-	if (to_folder < 0)
-		return to_folder;
-	return renameat(from_folder, from_name, to_folder, to_name) < 0 ? -errno : 0;
+	if (r < 0)
+		return r;
+	return renameat(p.from_folder, p.from, p.to_folder, p.to) < 0 ? -errno : 0;
 }
 
 static int copy_as(const char *from, const char *to)
@@ -302,15 +315,12 @@ static int copy_as(const char *from, const char *to)
 
 int place_link(const char *from, const char *to)
 {
-	const char *from_name = NULL, *to_name = NULL;
-	scoped(closep) int from_folder = parent(from, &from_name);
-	scoped(closep) int to_folder = parent(to, &to_name);
+	scoped(pair_close) struct pair p;
+	int r = pair_open(&p, from, to);
 
-	if (from_folder < 0)
-		return from_folder;
-	if (to_folder < 0)
-		return to_folder;
-	if (linkat(from_folder, from_name, to_folder, to_name, 0) == 0)
+	if (r < 0)
+		return r;
+	if (linkat(p.from_folder, p.from, p.to_folder, p.to, 0) == 0)
 		return 0;
 	if (errno != EPERM && errno != EMLINK && errno != EOPNOTSUPP)
 		return -errno;

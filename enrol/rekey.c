@@ -30,7 +30,6 @@ static const char *const next_names[][2] = {
 static int recover(struct enrol *e, const struct machine_conf *c)
 {
 	const char *id = journal_find(&e->journal, JOURNAL_CLIENT);
-	int r;
 
 	if (journal_find(&e->journal, JOURNAL_READY))
 		return report_failed(&e->report, EXIT_BUSY,
@@ -44,12 +43,7 @@ static int recover(struct enrol *e, const struct machine_conf *c)
 			       : report_failed(&e->report, EXIT_INTERNAL,
 					 "the journal in " JOURNAL_FOLDER " can't be read");
 	}
-	r = run_undo_journal(e);
-	if (r == 0)
-		r = journal_restart(&e->journal);
-	return r < 0 ? enrol_failed(e, EXIT_INSTALL, r,
-			       "cannot undo an earlier run that was cut off", NULL)
-		     : 0;
+	return run_undo_cut_off(e);
 }
 
 static int look(struct enrol *e)

@@ -113,6 +113,17 @@ int run_undo_journal(struct enrol *e)
 	return failure;
 }
 
+int run_undo_cut_off(struct enrol *e)
+{
+	int r = run_undo_journal(e);
+
+	if (r == 0)
+		r = journal_restart(&e->journal);
+	return r < 0 ? enrol_failed(e, EXIT_INSTALL, r,
+			       "cannot undo an earlier run that was cut off", NULL)
+		     : 0;
+}
+
 /* The server is told first: before the agent has said HELLO the token's use comes back. If
  * something can't be undone the journal stays, for the next run to try again. */
 static void undo_all(struct enrol *e)

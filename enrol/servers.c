@@ -30,21 +30,8 @@ void servers_use(struct enrol *e, const struct addresses *servers)
  * of them would. */
 static bool may_differ(const struct uplink_error *e)
 {
-	switch (e->failure) {
-	case UPLINK_NO_NAME:
-	case UPLINK_UNREACHABLE:
-	case UPLINK_PROXY:
-	case UPLINK_TLS:
-	case UPLINK_PIN:
-	case UPLINK_LOST:
-		return true;
-	case UPLINK_HTTP:
-		return e->status != 403 && e->status != 429;
-	case UPLINK_CANCELED:
-	case UPLINK_LOCAL:
-		break;
-	}
-	return false;
+	return contact_is_away(e) ||
+	       (e->failure == UPLINK_HTTP && e->status != 403 && e->status != 429);
 }
 
 static void note(struct round *n, const struct contact_error *error)

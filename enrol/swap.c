@@ -237,21 +237,9 @@ static bool server_answers(struct enrol *e)
 	if (r == 0)
 		r = servers_open(e, NULL);
 	contact_close(&e->contact);
-	switch (r < 0 ? error->failure : 0) {
-	case UPLINK_NO_NAME:
-	case UPLINK_UNREACHABLE:
-	case UPLINK_PROXY:
-	case UPLINK_TLS:
-	case UPLINK_PIN:
-	case UPLINK_LOST:
-		return false;
-	case UPLINK_HTTP:
+	if (r < 0 && error->failure == UPLINK_HTTP)
 		return !contact_may_retry(&e->contact.error);
-	case UPLINK_CANCELED:
-	case UPLINK_LOCAL:
-		break;
-	}
-	return true;
+	return r == 0 || !contact_is_away(error);
 }
 
 /* A release isn't to blame for a server that is away, or busy: an agent that runs and tries is kept,

@@ -242,7 +242,7 @@ int run_uninstall(struct enrol *e)
 	report_begin(&e->report, "preflight");
 	code = hold(e);
 	if (code == 0 && journal_find(&e->journal, JOURNAL_UPDATE))
-		code = update_undo_cut_off(e);
+		code = run_undo_cut_off(e);
 	enrolled = machine_conf_read(&conf) == 0;
 	if (code == 0)
 		code = enrolled ? uninstall(e, &conf) : purge_rest(e);

@@ -66,17 +66,6 @@ static int check_agent(struct update *u)
 	return 0;
 }
 
-int update_undo_cut_off(struct enrol *e)
-{
-	int r = run_undo_journal(e);
-
-	if (r == 0)
-		r = journal_restart(&e->journal);
-	return r < 0 ? enrol_failed(e, EXIT_INSTALL, r,
-			       "cannot undo an earlier run that was cut off", NULL)
-		     : 0;
-}
-
 /* All is in place, and whether it works isn't known yet: that is found out now. Anything else is
  * undone, and begins anew. */
 static int recover(struct update *u)
