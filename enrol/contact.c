@@ -197,6 +197,10 @@ static const char *advice_of(const struct nack *n)
 	case NACK_RESTORE:
 	case NACK_HOOK:
 	case NACK_OLDER_ORDER:
+	case NACK_UPDATE:
+	case NACK_PUT_BACK:
+	case NACK_HALF_DONE:
+	case NACK_NO_UPDATES:
 		break;
 	}
 	return "";
@@ -229,6 +233,10 @@ static int exit_of_nack(const struct nack *n)
 	case NACK_RESTORE:
 	case NACK_HOOK:
 	case NACK_OLDER_ORDER:
+	case NACK_UPDATE:
+	case NACK_PUT_BACK:
+	case NACK_HALF_DONE:
+	case NACK_NO_UPDATES:
 		break;
 	}
 	return EXIT_NOT_AUTHENTIC;

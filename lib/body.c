@@ -326,6 +326,36 @@ int reset_order_decode(const void *body, size_t len, struct reset_order *ret)
 	return 0;
 }
 
+ssize_t update_order_encode(const struct update_order *o, void *ret, size_t size)
+{
+	struct writer w = writer_over(ret, size);
+
+	if (o->number == 0 || !manifest_version_ok(o->version))
+		return -EINVAL;
+	write_u8(&w, BODY_VERSION);
+	write_u64(&w, o->number);
+	write_bytes(&w, o->release, sizeof o->release);
+	write_text(&w, o->version);
+	return write_end(&w);
+}
+
+int update_order_decode(const void *body, size_t len, struct update_order *ret)
+{
+	struct reader r = reader_over(body, len);
+	struct update_order o = {};
+	int version = read_version(&r);
+
+	if (version < 0)
+		return version;
+	o.number = read_u64(&r);
+	read_bytes(&r, o.release, sizeof o.release);
+	read_text(&r, o.version, sizeof o.version);
+	if (read_end(&r) < 0 || o.number == 0 || !manifest_version_ok(o.version))
+		return -EBADMSG;
+	*ret = o;
+	return 0;
+}
+
 const char *nack_name(uint16_t code)
 {
 	static const char *const names[] = {
@@ -350,6 +380,10 @@ const char *nack_name(uint16_t code)
 		[NACK_RESTORE] = "hook failed, not restored",
 		[NACK_HOOK] = "hook cannot run",
 		[NACK_OLDER_ORDER] = "older order",
+		[NACK_UPDATE] = "update failed",
+		[NACK_PUT_BACK] = "update put back",
+		[NACK_HALF_DONE] = "update half done",
+		[NACK_NO_UPDATES] = "updates not taken",
 	};
 
 	return code < COUNT(names) && names[code] ? names[code] : "refused";

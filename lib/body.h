@@ -2,7 +2,7 @@
 /*
  * The bodies of messages, one pair of functions each, field by field as muster-protocol(7) lists
  * them under the op code's name. encode: bytes written; -EMSGSIZE: too long, or a text that is not
- * printable; -EINVAL: no pin or too many, no such state or number. decode: 0; -EBADMSG: malformed;
+ * printable; -EINVAL: no pin or too many, no such state, number or version. decode: 0; -EBADMSG: malformed;
  * -EPROTONOSUPPORT: of a version that this end doesn't know, whatever follows its number.
  */
 #ifndef MUSTER_BODY_H
@@ -11,6 +11,7 @@
 #include "facts.h"
 #include "identity.h"
 #include "label.h"
+#include "manifest.h"
 #include "order.h"
 #include "pin.h"
 #include "token.h"
@@ -86,7 +87,7 @@ enum nack_code {
 	NACK_NOT_ENROLLED = 21,
 	NACK_REVOKED = 22,
 	NACK_SUSPENDED = 23,
-	/* From a machine, to a CONFIG (STORAGE: to a RESET too): */
+	/* From a machine, to a CONFIG (STORAGE: to a RESET and an UPDATE too): */
 	NACK_HASH = 32,        /* the content is not of its hash */
 	NACK_OLDER = 33,       /* it holds a later revision */
 	NACK_FULL = 34,        /* it holds HOLDINGS_MAX configurations already */
@@ -96,6 +97,11 @@ enum nack_code {
 	NACK_RESTORE = 38,     /* the same, and what was before could not be applied either */
 	NACK_HOOK = 39,        /* the machine's hook can't be run */
 	NACK_OLDER_ORDER = 40, /* a later order has been carried out there already */
+	/* From a machine, to an UPDATE (OLDER_ORDER too): */
+	NACK_UPDATE = 41,   /* it failed; nothing has changed there */
+	NACK_PUT_BACK = 42, /* the new agent was not acknowledged; what was before is there again */
+	NACK_HALF_DONE = 43,  /* it failed, and not all could be put back */
+	NACK_NO_UPDATES = 44, /* that machine takes no updates from the server */
 };
 
 struct nack {
@@ -124,6 +130,13 @@ struct reset_order {
 	uint64_t number; /* from 1 */
 };
 
+/* UPDATE from the server: run the programs of that release, and no others. */
+struct update_order {
+	uint64_t number;                      /* from 1 */
+	uint8_t release[RELEASE_DIGEST_SIZE]; /* manifest_digest() */
+	char version[VERSION_SIZE];           /* of that release, for people */
+};
+
 ssize_t token_query_encode(const struct token_query *q, void *ret, size_t size) must_use;
 int token_query_decode(const void *body, size_t len, struct token_query *ret) must_use;
 ssize_t token_answer_encode(const struct token_answer *a, void *ret, size_t size) must_use;
@@ -142,6 +155,8 @@ ssize_t state_notice_encode(const struct state_notice *n, void *ret, size_t size
 int state_notice_decode(const void *body, size_t len, struct state_notice *ret) must_use;
 ssize_t reset_order_encode(const struct reset_order *o, void *ret, size_t size) must_use;
 int reset_order_decode(const void *body, size_t len, struct reset_order *ret) must_use;
+ssize_t update_order_encode(const struct update_order *o, void *ret, size_t size) must_use;
+int update_order_decode(const void *body, size_t len, struct update_order *ret) must_use;
 
 /* "token unknown", ...; for a code of a later version "refused". */
 const char *nack_name(uint16_t code);

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "lib/manifest.h"
@@ -119,9 +118,7 @@ static int parse(const char *text, struct manifest *m)
 	expect(&t, "\n");
 	while (t.at && *t.at != '\0')
 		file_line(&t, m);
-	if (!t.at || m->version[strspn(m->version, version_characters)] != '\0')
-		return -EBADMSG;
-	return 0;
+	return t.at && manifest_version_ok(m->version) ? 0 : -EBADMSG;
 }
 
 int manifest_parse(const char *text, size_t len, struct manifest *ret)
@@ -141,11 +138,9 @@ int manifest_parse(const char *text, size_t len, struct manifest *ret)
 	return r;
 }
 
-static int print(const struct manifest *m, struct buffer *out)
+static int print_files(const struct manifest *m, struct buffer *out)
 {
-	int r = buffer_printf(out,
-		"muster-manifest 1\nserial %" PRIu64 "\nversion %s\nissued %" PRIu64 "\n",
-		m->serial, m->version, m->issued);
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < m->count; i++) {
 		const struct manifest_file *f = &m->files[i];
@@ -155,6 +150,15 @@ static int print(const struct manifest *m, struct buffer *out)
 		r = buffer_printf(out, "file %s %" PRIu64 " %s\n", f->path, f->size, digits);
 	}
 	return r;
+}
+
+static int print(const struct manifest *m, struct buffer *out)
+{
+	int r = buffer_printf(out,
+		"muster-manifest 1\nserial %" PRIu64 "\nversion %s\nissued %" PRIu64 "\n",
+		m->serial, m->version, m->issued);
+
+	return r < 0 ? r : print_files(m, out);
 }
 
 /* What is printed is read again, so that nothing is ever signed that a machine would refuse. */
@@ -178,4 +182,28 @@ const struct manifest_file *manifest_find(const struct manifest *m, const char *
 		if (strcmp(m->files[i].path, path) == 0)
 			return &m->files[i];
 	return NULL;
+}
+
+bool manifest_version_ok(const char *version)
+{
+	size_t len = strspn(version, version_characters);
+
+	return len > 0 && len < VERSION_SIZE && version[len] == '\0';
+}
+
+/* Printed whole first, so that what would be no manifest is no release either. */
+int manifest_digest(const struct manifest *m, uint8_t ret[static RELEASE_DIGEST_SIZE])
+{
+	scoped(buffer_clear) struct buffer text = {};
+	int r = manifest_print(m, &text);
+
+	if (r == 0) {
+		text.len = 0;
+		r = buffer_printf(&text, "version %s\n", m->version);
+	}
+	if (r == 0)
+		r = print_files(m, &text);
+	if (r == 0)
+		(void)crypto_hash_sha256(ret, text.data, text.len);
+	return r;
 }

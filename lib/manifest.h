@@ -14,6 +14,8 @@
 #ifndef MUSTER_MANIFEST_H
 #define MUSTER_MANIFEST_H
 
+#include <stdbool.h>
+
 #include "buffer.h"
 
 #define MANIFEST_MAX       16384 /* bytes */
@@ -21,6 +23,9 @@
 
 /* Paths are of a-z A-Z 0-9 . _ - in parts between slashes; no part is "." or "..". */
 #define MANIFEST_PATH_SIZE 64
+
+#define VERSION_SIZE        33
+#define RELEASE_DIGEST_SIZE 32 /* SHA-256 */
 
 struct manifest_file {
 	char path[MANIFEST_PATH_SIZE];
@@ -31,7 +36,7 @@ struct manifest_file {
 struct manifest {
 	uint64_t serial;
 	uint64_t issued; /* seconds since 1970 */
-	char version[33];
+	char version[VERSION_SIZE];
 	size_t count;
 	struct manifest_file files[MANIFEST_FILES_MAX];
 };
@@ -44,5 +49,12 @@ int manifest_parse(const char *text, size_t len, struct manifest *ret) must_use;
 int manifest_print(const struct manifest *m, struct buffer *out) must_use;
 const struct manifest_file *manifest_find(
 	const struct manifest *m, const char *path); /* NULL: not in it */
+
+/* The name of the release, whatever serial it has here or there: SHA-256 of the text without the
+ * lines "muster-manifest", "serial" and "issued". Errors as of manifest_print(). */
+int manifest_digest(const struct manifest *m, uint8_t ret[static RELEASE_DIGEST_SIZE]) must_use;
+
+/* 1 to 32 of A-Z a-z 0-9 . + ~ - */
+bool manifest_version_ok(const char *version);
 
 #endif

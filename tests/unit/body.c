@@ -13,6 +13,7 @@ CODEC(ack);
 CODEC(nack);
 CODEC(state_notice);
 CODEC(reset_order);
+CODEC(update_order);
 
 #define SOME_FACTS                                                                                 \
 	{                                                                                          \
@@ -35,6 +36,7 @@ static const struct nack a_nack = {
 };
 static const struct state_notice a_notice = { MACHINE_SUSPENDED, "until the audit is over" };
 static const struct reset_order a_reset = { 1795305600 };
+static const struct update_order an_update = { 1795305600123, { 0xab, 1 }, "0.2.0~rc1+3-a" };
 
 /* All bodies, and where their version byte is. */
 static const struct {
@@ -52,6 +54,7 @@ static const struct {
 	{ &nack_codec, &a_nack, 0, OP_NACK },
 	{ &state_notice_codec, &a_notice, 0, OP_STATE },
 	{ &reset_order_codec, &a_reset, 0, OP_RESET },
+	{ &update_order_codec, &an_update, 0, OP_UPDATE },
 };
 
 static ssize_t encode(size_t body, void *ret, size_t size)
@@ -291,6 +294,50 @@ static void a_reset_without_a_number_is_neither_sent_nor_taken(void **state)
 	check_codec(&reset_order_codec, &last);
 }
 
+static void an_update_without_a_number_is_neither_sent_nor_taken(void **state)
+{
+	struct update_order o = an_update;
+	uint8_t bytes[BODY_ANSWER_MAX];
+	ssize_t len = update_order_encode(&o, bytes, sizeof bytes);
+
+	(void)state;
+	memset(bytes + 1, 0, 8);
+	assert_int_equal(decode_exactly(&update_order_codec, bytes, (size_t)len), -EBADMSG);
+	o.number = 0;
+	assert_int_equal(update_order_encode(&o, bytes, sizeof bytes), -EINVAL);
+	o.number = UINT64_MAX;
+	check_codec(&update_order_codec, &o);
+}
+
+/* It goes into messages to people, so it has to be one that a manifest could have. */
+static void an_update_to_no_version_is_neither_sent_nor_taken(void **state)
+{
+	static const char *const bad[] = { "", "1 2", "1;x", "1/2", "../1", "1\"", "1%s",
+		"v\xc3\xbc", "1\n", "\x1b[2J" };
+	static const size_t at = 1 + 8 + RELEASE_DIGEST_SIZE;
+	uint8_t bytes[BODY_ANSWER_MAX];
+	struct update_order o = an_update;
+
+	(void)state;
+	assert_true(update_order_encode(&an_update, bytes, sizeof bytes) > 0);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		size_t len = strlen(bad[i]);
+
+		bytes[at] = (uint8_t)len;
+		memcpy(bytes + at + 1, bad[i], len);
+		assert_int_equal(
+			decode_exactly(&update_order_codec, bytes, at + 1 + len), -EBADMSG);
+		strcpy(o.version, bad[i]);
+		assert_int_equal(update_order_encode(&o, bytes, sizeof bytes), -EINVAL);
+	}
+	for (size_t len = 1; len < 256; len++) {
+		bytes[at] = (uint8_t)len;
+		memset(bytes + at + 1, '1', len);
+		assert_int_equal(decode_exactly(&update_order_codec, bytes, at + 1 + len),
+			len <= 32 ? 0 : -EBADMSG);
+	}
+}
+
 static void a_text_that_is_not_printable_is_neither_sent_nor_taken(void **state)
 {
 	uint8_t bytes[BODY_ANSWER_MAX];
@@ -311,6 +358,11 @@ static void codes_have_names_and_unknown_ones_too(void **state)
 		assert_true(strlen(nack_name((uint16_t)code)) > 0);
 	assert_string_equal(nack_name(NACK_TOKEN_UNKNOWN), "token unknown");
 	assert_string_equal(nack_name(NACK_SUSPENDED), "suspended");
+	assert_string_equal(nack_name(NACK_UPDATE), "update failed");
+	assert_string_equal(nack_name(NACK_PUT_BACK), "update put back");
+	assert_string_equal(nack_name(NACK_HALF_DONE), "update half done");
+	assert_string_equal(nack_name(NACK_NO_UPDATES), "updates not taken");
+	assert_string_equal(nack_name(NACK_NO_UPDATES + 1), "refused");
 	assert_string_equal(nack_name(0), "refused");
 	assert_string_equal(nack_name(9999), "refused");
 }
@@ -325,5 +377,7 @@ UNIT(it(truncated_or_lengthened_no_body_is_taken), it(what_decodes_encodes_to_th
 	it(a_state_that_does_not_exist_is_neither_sent_nor_taken),
 	it(a_machine_that_listens_says_where_and_others_say_nothing),
 	it(a_reset_without_a_number_is_neither_sent_nor_taken),
+	it(an_update_without_a_number_is_neither_sent_nor_taken),
+	it(an_update_to_no_version_is_neither_sent_nor_taken),
 	it(a_text_that_is_not_printable_is_neither_sent_nor_taken),
 	it(codes_have_names_and_unknown_ones_too))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
+#include <sodium.h>
+
 #include "lib/manifest.h"
 
 #define HASH  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -184,8 +186,65 @@ static void what_would_not_be_read_is_not_printed(void **state)
 	buffer_clear(&b);
 }
 
+static void digest_of(const char *text, uint8_t ret[static RELEASE_DIGEST_SIZE])
+{
+	struct manifest m;
+
+	assert_int_equal(parse(text, strlen(text), &m), 0);
+	assert_int_equal(manifest_digest(&m, ret), 0);
+}
+
+/* grep -v '^muster-manifest\|^serial\|^issued' manifest | sha256sum */
+static void a_release_is_named_by_version_and_files_alone(void **state)
+{
+	uint8_t digest[RELEASE_DIGEST_SIZE], other[RELEASE_DIGEST_SIZE];
+	char hex[2 * RELEASE_DIGEST_SIZE + 1];
+
+	(void)state;
+	digest_of(HEAD AGENT "file a 0 " HASH "\n", digest);
+	assert_string_equal(sodium_bin2hex(hex, sizeof hex, digest, sizeof digest),
+		"65ce088a061c45d0a2075c2177f5a94212d959ce3f533bbe13265de4e769af00");
+	digest_of("muster-manifest 1\nserial 4\nversion 0.1.0\nissued 9\n" AGENT "file a 0 " HASH
+		  "\n",
+		other);
+	assert_memory_equal(other, digest, sizeof digest);
+}
+
+static void no_other_release_has_its_name(void **state)
+{
+	static const char *const others[] = { HEAD, HEAD AGENT "file a 1 " HASH "\n",
+		HEAD AGENT "file b 0 " HASH "\n", HEAD "file a 0 " HASH "\n",
+		"muster-manifest 1\nserial 3\nversion 0.1.1\nissued 1795305600\n" AGENT
+		"file a 0 " HASH "\n" };
+	uint8_t digest[RELEASE_DIGEST_SIZE], other[RELEASE_DIGEST_SIZE];
+
+	(void)state;
+	digest_of(HEAD AGENT "file a 0 " HASH "\n", digest);
+	for (size_t i = 0; i < COUNT(others); i++) {
+		digest_of(others[i], other);
+		assert_memory_not_equal(other, digest, sizeof digest);
+	}
+}
+
+static void what_is_no_manifest_has_no_name(void **state)
+{
+	struct manifest m = { .serial = 1, .version = "0.1.0\nfile", .count = 1 };
+	uint8_t digest[RELEASE_DIGEST_SIZE];
+
+	(void)state;
+	strcpy(m.files[0].path, "a");
+	assert_int_equal(manifest_digest(&m, digest), -EINVAL);
+	strcpy(m.version, "0.1.0");
+	strcpy(m.files[0].path, "a 0\nfile b");
+	assert_int_equal(manifest_digest(&m, digest), -EINVAL);
+	m.count = MANIFEST_FILES_MAX + 1;
+	assert_int_equal(manifest_digest(&m, digest), -EINVAL);
+}
+
 UNIT(it(a_manifest_is_read_field_by_field), it(what_is_read_is_printed_the_same),
 	it(every_truncation_is_refused), it(no_two_texts_are_the_same_manifest),
 	it(another_format_version_is_named_as_such), it(malformed_manifests_are_refused),
 	it(no_path_leads_out_of_its_folder), it(there_are_at_most_so_many_files),
-	it(what_would_not_be_read_is_not_printed))
+	it(what_would_not_be_read_is_not_printed),
+	it(a_release_is_named_by_version_and_files_alone), it(no_other_release_has_its_name),
+	it(what_is_no_manifest_has_no_name))

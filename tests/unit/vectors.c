@@ -215,6 +215,7 @@ CODEC(enrol_request);
 CODEC(enrolled);
 CODEC(ack);
 CODEC(nack);
+CODEC(update_order);
 
 /* Decodes, and encodes to the same bytes. */
 static void decode(const struct codec *c, const char *name, void *ret)
@@ -273,6 +274,7 @@ static void all_other_bodies(void **state)
 	static struct enrolled enrolled;
 	struct ack ack;
 	struct nack nack;
+	struct update_order update;
 
 	(void)state;
 	decode(&token_answer_codec, "body.token-answer", &answer);
@@ -292,6 +294,22 @@ static void all_other_bodies(void **state)
 	decode(&nack_codec, "body.nack", &nack);
 	assert_int_equal(nack.code, NACK_TOKEN_EXPIRED);
 	assert_string_equal(nack.text, "the token expired");
+	decode(&update_order_codec, "body.update", &update);
+	assert_int_equal(update.number, 1795305737344);
+	assert_vector("manifest.digest", update.release, RELEASE_DIGEST_SIZE);
+	assert_string_equal(update.version, "0.1.0");
+}
+
+static void the_digest_of_a_release(void **state)
+{
+	const struct vector *text = get("minisign.data");
+	uint8_t digest[RELEASE_DIGEST_SIZE];
+	struct manifest m;
+
+	(void)state;
+	assert_int_equal(manifest_parse((const char *)text->bytes, text->len, &m), 0);
+	assert_int_equal(manifest_digest(&m, digest), 0);
+	assert_vector("manifest.digest", digest, sizeof digest);
 }
 
 /* A key file of minisign -W with the vector's seed and id. */
@@ -350,7 +368,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = { it(the_derived_key), it(a_sealed_text), it(a_hello),
 		it(a_token_query), it(the_hash_of_a_machine), it(all_other_bodies),
-		it(a_signature_file), it(every_vector_of_the_page_was_checked) };
+		it(the_digest_of_a_release), it(a_signature_file),
+		it(every_vector_of_the_page_was_checked) };
 
 	if (argc > 1)
 		page = argv[1];
