@@ -122,7 +122,12 @@ static void on_end(void *owner)
 	channel_free(owner);
 }
 
-static const struct stream_user channel_user = { on_input, on_step, on_end };
+static void on_written(void *owner)
+{
+	configs_written(owner);
+}
+
+static const struct stream_user channel_user = { on_input, on_step, on_end, on_written };
 
 int channel_start(
 	struct stream *stream, const struct client_record *client, const void *rest, size_t len)

@@ -16,7 +16,7 @@
 #include "server.h"
 
 #define SERVE_MAX  8            /* channels in one event of the loop */
-#define FLIGHT_MAX (256u << 20) /* bytes of contents that are being written to all machines */
+#define FLIGHT_MAX (256u << 20) /* bytes of contents that wait to be written, to all machines */
 #define OUT_LIMIT  (2u << 20)   /* of a channel with an order in it */
 #define ANSWER_MAX 900          /* seconds that a machine's hooks may take, and more */
 
@@ -108,15 +108,23 @@ void configs_all_due(struct server *s)
 	dialer_tell_all(s);
 }
 
-/* The order that was under way is over. */
-static void settle(struct channel *c)
+void configs_written(struct channel *c)
 {
 	struct configs *all = c->server->configs;
 
+	if (all == NULL || c->order.charged == 0)
+		return;
 	all->in_flight -= c->order.charged;
 	c->order.charged = 0;
-	c->order.sequence = 0;
 	wake(all);
+}
+
+/* The order that was under way is over. */
+static void settle(struct channel *c)
+{
+	configs_written(c);
+	c->order.sequence = 0;
+	wake(c->server->configs);
 }
 
 void configs_forget(struct channel *c)
@@ -211,7 +219,7 @@ static int on_work(sd_event_source *source, void *userdata)
 		struct channel *c = all->first;
 
 		if (all->in_flight >= FLIGHT_MAX)
-			return 0; /* until an answer comes, or a channel ends */
+			return 0; /* until some has been written, or a channel ends */
 		unqueue(all, c);
 		int r = serve(c);
 		if (r < 0) {

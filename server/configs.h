@@ -22,6 +22,7 @@ void configs_due(struct channel *c);
 void configs_all_due(struct server *s);
 void configs_all_due_here(struct server *s); /* of this process only (mesh.h) */
 void configs_forget(struct channel *c);      /* the channel ends */
+void configs_written(struct channel *c);     /* nothing waits to be written to it any more */
 
 /* Takes over what the machine says it holds. -ETIMEDOUT: it has not answered to a configuration in
  * time, so the channel must end; other negative: the store failed. */

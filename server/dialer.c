@@ -244,7 +244,7 @@ static int on_input(void *owner, const uint8_t *data, size_t len)
 	return -EPROTO;
 }
 
-static const struct stream_user dial_user = { on_input, on_up, on_end };
+static const struct stream_user dial_user = { on_input, on_up, on_end, NULL };
 
 static int dial(struct server *s, const struct listening_record *l)
 {

@@ -119,6 +119,8 @@ static int connected(struct stream *s)
 
 static int write_some(struct stream *s)
 {
+	if (s->out.len == 0)
+		return 0;
 	while (s->out.len > 0) {
 		size_t part = s->out.len < STREAM_SLICE ? s->out.len : STREAM_SLICE;
 		int n = SSL_write(s->ssl, s->out.data, (int)part);
@@ -127,6 +129,8 @@ static int write_some(struct stream *s)
 			return wait_for(s, n);
 		buffer_consume(&s->out, (size_t)n);
 	}
+	if (s->user->written != NULL)
+		s->user->written(s->owner);
 	return 0;
 }
 

@@ -28,6 +28,8 @@ struct stream_user {
 	int (*step)(void *owner);
 	/* The stream ends: free what belongs to it. */
 	void (*end)(void *owner);
+	/* All of the output has been handed to the kernel. May be NULL. */
+	void (*written)(void *owner);
 };
 
 /* Takes the socket over, also on failure. */

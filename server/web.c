@@ -262,7 +262,7 @@ static void on_end(void *owner)
 	web_free(owner);
 }
 
-static const struct stream_user web_user = { on_input, on_step, on_end };
+static const struct stream_user web_user = { on_input, on_step, on_end, NULL };
 
 int web_start(struct stream *s)
 {

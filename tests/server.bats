@@ -540,6 +540,29 @@ taken()
 	assert_equal "$(api GET /receipts | jq -r '.receipts[] | .client, .name' | xargs)" "$client own"
 }
 
+@test "machines that take their time with a large configuration keep it from no other" {
+	configured '[limits]' ConnectionsPerSource=1000
+	server_starts
+	token_for 260
+	peer all --count 260 --parallel 8 enrol "$token" close >/dev/null
+	# 257 of them are more than what may wait to be written at a time.
+	head -c 1048000 /dev/urandom >file
+	"$BUILD/musterctl" --socket control.sock config push big file --all >/dev/null
+	peer all --count 260 --parallel 260 hello answer closed >hanging 2>&1 3>&- &
+	echo $! >peer.pid
+	local _
+	for _ in {1..6}; do
+		! eventually orders_are 260 || break
+	done
+	assert_equal "$(grep -c 'op=CONFIG ' hanging)" 260
+	kill "$(cat peer.pid)"
+}
+
+orders_are()
+{
+	(($(grep -c 'op=CONFIG ' hanging) == $1))
+}
+
 # msg SPOOL NUMBER TEXT: the body of a MSG in hex.
 msg()
 {
