@@ -86,6 +86,9 @@ has_message()
 	jq -e '.openapi == "3.1.0"' <<<"$output"
 	asks 200 GET '/events?topics=clients,status'
 	is_refused 400 bad-parameter GET '/events?topics=weather'
+	asks 200 GET /release
+	jq -e '(.files | length) > 0 and all(.files[]; .offered)' <<<"$output"
+	is_refused 400 unknown-parameter GET '/release?serial=1'
 	asks 200 GET /metrics
 	asks 200 GET /healthz
 	asks 200 GET /readyz

@@ -845,7 +845,7 @@ options_in()
 	{ musterctl --help && printf '%s\n' --help --version; } | options_in >"$help"
 	# The manual also names those of another program.
 	run comm -3 "$help" <(mandoc -T utf8 "$tree/man/musterctl.1" | sed 's/.\x08//g' | options_in)
-	assert_output $'\t--rekey\n\t--uninstall'
+	assert_output $'\t--rekey\n\t--uninstall\n\t--update'
 	run comm -3 "$help" <(options_in <"$tree/installer/completions/musterctl")
 	assert_output ''
 }

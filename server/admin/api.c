@@ -58,6 +58,7 @@ static const struct api_route routes[] = {
 	{ GET, "/api/v1/configs/{name}/progress", api_config_progress, VIEWER, SCOPE_FILTERED },
 	{ POST, "/api/v1/configs/{name}/rollback", api_config_rollback, OPERATOR, SCOPE_REFUSED },
 	{ POST, "/api/v1/configs/{name}/remove", api_config_remove, OPERATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/release", api_release_show, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/receipts", api_receipt_list, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/receipts/{id}", api_receipt_show, VIEWER, SCOPE_REFUSED },
 	{ POST, "/api/v1/session", api_session_start, ROLE_NONE, SCOPE_FREE },

@@ -151,6 +151,7 @@ void api_audit_verify(struct api_call *c);
 void api_message_list(struct api_call *c);
 void api_message_show(struct api_call *c);
 void api_installer(struct api_call *c);
+void api_release_show(struct api_call *c);
 void api_config_push(struct api_call *c);
 void api_config_list(struct api_call *c);
 void api_config_show(struct api_call *c);

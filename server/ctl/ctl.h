@@ -58,6 +58,7 @@ int config_diff(struct ctl *c, int argc, char **argv);
 int config_rollback(struct ctl *c, int argc, char **argv);
 int config_remove(struct ctl *c, int argc, char **argv);
 int config_status(struct ctl *c, int argc, char **argv);
+int release_show(struct ctl *c, int argc, char **argv);
 int receipt_list(struct ctl *c, int argc, char **argv);
 int receipt_export(struct ctl *c, int argc, char **argv);
 int receipt_verify(struct ctl *c, int argc, char **argv);

@@ -59,6 +59,7 @@ static const struct command commands[] = {
 		"these machines, or all, are to have it no more", config_remove },
 	{ "config", "status", "NAME", "which machines have it, and who refused and why",
 		config_status },
+	{ "release", NULL, "", "the programs that machines get from this server", release_show },
 	{ "receipt", "list", "[--client ID] [--config NAME]",
 		"what machines have signed about their configurations", receipt_list },
 	{ "receipt", "export", "ID", "one of them, as a proof", receipt_export },
@@ -174,17 +175,26 @@ static bool is_group(const char *word)
 	return false;
 }
 
+/* What follows a group that is a command by itself is that one's argument, unless the group has others
+ * and it is a word: then it should be one of their names. */
 static const struct command *find(int argc, char **argv)
 {
+	const struct command *itself = NULL;
+	bool word = argc > 1 && argv[1][0] != '-';
+	size_t named = 0;
+
 	for (size_t i = 0; i < COUNT(commands); i++) {
 		const struct command *d = &commands[i];
 
 		if (strcmp(d->group, argv[0]) != 0)
 			continue;
-		if (!d->name || (argc > 1 && strcmp(d->name, argv[1]) == 0))
+		if (!d->name)
+			itself = d;
+		else if (word && strcmp(d->name, argv[1]) == 0)
 			return d;
+		named += d->name != NULL;
 	}
-	return NULL;
+	return word && named > 0 ? NULL : itself;
 }
 
 static int run(struct ctl *c, int argc, char **argv)

@@ -65,6 +65,7 @@ static const struct {
 	R(GET, "configs/{name}/progress", VIEWER, FILTERED),
 	R(POST, "configs/{name}/rollback", OPERATOR, REFUSED),
 	R(POST, "configs/{name}/remove", OPERATOR, REFUSED),
+	R(GET, "release", VIEWER, REFUSED),
 	R(GET, "receipts", VIEWER, REFUSED),
 	R(GET, "receipts/{id}", VIEWER, REFUSED),
 	R(POST, "session", NONE, FREE),

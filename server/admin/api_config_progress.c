@@ -25,7 +25,7 @@ struct known {
 	bool complete;
 };
 
-struct rollout {
+struct progress {
 	struct client_wish wish;
 	struct client_search asked;
 	struct client_place place;
@@ -39,9 +39,9 @@ struct rollout {
 	struct found found;
 };
 
-static void rollout_end(void *state)
+static void progress_end(void *state)
 {
-	struct rollout *s = state;
+	struct progress *s = state;
 
 	free(s->live);
 	free(s->held.of);
@@ -52,7 +52,7 @@ static void rollout_end(void *state)
 
 static int keep_live(void *userdata, const struct config_record *r)
 {
-	struct rollout *s = userdata;
+	struct progress *s = userdata;
 	struct config_record *more = reallocarray(s->live, s->live_count + 1, sizeof(*s->live));
 
 	if (!more)
@@ -113,7 +113,7 @@ static const struct config_held *known_of(
 static enum config_state judge(
 	const struct api_call *c, const struct client_sight *sight, bool *ret_meant)
 {
-	const struct rollout *s = c->state;
+	const struct progress *s = c->state;
 	const uint8_t *id = sight->place->id;
 	const struct config_held *has = known_of(&s->held, id);
 	const struct config_held *refused = known_of(&s->refused, id);
@@ -141,7 +141,7 @@ static enum config_state judge(
 static bool is_meant(
 	const struct api_call *c, const struct client_sight *sight, enum config_state *ret_state)
 {
-	const struct rollout *s = c->state;
+	const struct progress *s = c->state;
 	bool meant;
 
 	*ret_state = judge(c, sight, &meant);
@@ -152,7 +152,7 @@ static bool is_meant(
 static int count_one(void *userdata, const struct client_sight *sight)
 {
 	struct api_call *c = userdata;
-	struct rollout *s = c->state;
+	struct progress *s = c->state;
 	enum config_state state;
 
 	if (is_meant(c, sight, &state))
@@ -163,7 +163,7 @@ static int count_one(void *userdata, const struct client_sight *sight)
 static int take_one(void *userdata, const struct client_sight *sight)
 {
 	struct api_call *c = userdata;
-	struct rollout *s = c->state;
+	struct progress *s = c->state;
 	enum config_state state;
 
 	return is_meant(c, sight, &state) ? found_add(&s->found, sight->place) : 0;
@@ -195,7 +195,7 @@ static json_t *standing_object(const struct client_record *client, const struct 
 /* As it is now, whatever it was when it was found. */
 static int add_standing(struct api_call *c, const struct client_record *client, struct page *page)
 {
-	const struct rollout *s = c->state;
+	const struct progress *s = c->state;
 	struct config_standing standing;
 	int r = desired_standing(c->server, client, s->name, &standing);
 
@@ -204,14 +204,14 @@ static int add_standing(struct api_call *c, const struct client_record *client, 
 
 static void answer_page(struct api_call *c)
 {
-	const struct rollout *s = c->state;
+	const struct progress *s = c->state;
 
 	found_answer(c, &s->found, add_standing);
 }
 
 static void answer_counts(struct api_call *c)
 {
-	const struct rollout *s = c->state;
+	const struct progress *s = c->state;
 	json_t *counts = json_object();
 	uint64_t all = 0;
 
@@ -229,7 +229,7 @@ static void answer_counts(struct api_call *c)
 
 static int next_part(struct api_call *c, client_sighting visit)
 {
-	struct rollout *s = c->state;
+	struct progress *s = c->state;
 	struct store *store = c->server->store;
 	int r;
 
@@ -244,7 +244,7 @@ static int next_part(struct api_call *c, client_sighting visit)
 
 static bool go_on(struct api_call *c, client_sighting visit, void (*answer)(struct api_call *c))
 {
-	struct rollout *s = c->state;
+	struct progress *s = c->state;
 	int r = next_part(c, visit);
 
 	if (r > 0 && !s->found.more)
@@ -280,16 +280,16 @@ static bool read_outcome(struct api_call *c, const struct param *p, int *ret)
 }
 
 /* The search for the enrolled machines that are wished for: params are label and q. */
-static struct rollout *start(struct api_call *c, const struct param params[static 2])
+static struct progress *start(struct api_call *c, const struct param params[static 2])
 {
 	const struct param wish[WISHES] = { [WISH_LABEL] = params[0], [WISH_TEXT] = params[1] };
-	struct rollout *s = api_state(c, sizeof(*s));
+	struct progress *s = api_state(c, sizeof(*s));
 	struct config_record newest;
 	int r;
 
 	if (!s || !read_wish(c, wish, &s->wish))
 		return NULL;
-	c->end = rollout_end;
+	c->end = progress_end;
 	snprintf(s->name, sizeof(s->name), "%.*s", CONFIG_NAME_SIZE - 1, c->id);
 	r = store_config_get(c->server->store, s->name, 0, &newest);
 	if (r == 0)
@@ -311,7 +311,7 @@ void api_config_status(struct api_call *c)
 	struct param params[] = { { .name = "label" }, { .name = "q" }, { .name = "outcome" },
 		{ .name = "after" }, { .name = "limit" } };
 	const struct param *after = &params[3];
-	struct rollout *s;
+	struct progress *s;
 	uint64_t limit;
 
 	if (!read_query(c, params, COUNT(params)))
