@@ -55,6 +55,14 @@ static int set_state(struct config *c, const char *state)
 	return 0;
 }
 
+static void tell_doubts(const struct config *c)
+{
+	if (c->idle_timeout > 0 && c->idle_timeout <= c->heartbeat)
+		log_warning("IdleTimeout=%u is not longer than Heartbeat=%u: the connections of "
+			    "machines end between two reports",
+			c->idle_timeout, c->heartbeat);
+}
+
 static int read_config(const struct options *o, struct config *ret)
 {
 	static char error[CONFIG_ERROR_SIZE];
@@ -71,6 +79,7 @@ static int read_config(const struct options *o, struct config *ret)
 	r = o->state != NULL ? set_state(&c, o->state) : 0;
 	if (r < 0)
 		return r;
+	tell_doubts(&c);
 	*ret = c;
 	return 0;
 }

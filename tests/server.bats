@@ -786,6 +786,7 @@ messages()
 @test "a machine that falls silent is not connected any more" {
 	configured Heartbeat=1s '[limits]' IdleTimeout=1s
 	server_starts
+	assert_equal "$(grep -c 'IdleTimeout=1 is not longer than Heartbeat=1' log)" 1
 	token_for 1
 	peer a enrol "$token" >/dev/null
 	mkfifo go
