@@ -294,6 +294,8 @@ int release_load(
 	}
 	if (error >= 0 && r.manifest_text != NULL)
 		error = hash_text(r.manifest_text, r.manifest_len, r.manifest_sha256);
+	if (error >= 0 && r.manifest_text != NULL)
+		error = manifest_digest(&r.manifest, r.digest);
 	if (error >= 0 && r.signature != NULL)
 		error = hash_text(r.signature, r.signature_len, r.signature_sha256);
 	if (error < 0)

@@ -25,6 +25,7 @@ struct release {
 	char *manifest_text;      /* NULL: nothing is offered */
 	size_t manifest_len;
 	uint8_t manifest_sha256[32];
+	uint8_t digest[RELEASE_DIGEST_SIZE]; /* its name: manifest_digest() */
 	char *signature;
 	size_t signature_len;
 	uint8_t signature_sha256[32];
