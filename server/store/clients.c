@@ -436,6 +436,8 @@ int store_client_leave(
 		r = db_run(s->db, &leave,
 			VALUES(value_bytes(id, CLIENT_ID_SIZE), value_integer(store_now(s))), NULL);
 		if (r == 0)
+			r = update_withdraw(s, id, false);
+		if (r == 0)
 			r = audit_client(
 				s, id, "client.leave", c.token, c.facts.hostname, c.address);
 	}

@@ -56,6 +56,23 @@ int client_one(struct store *s, const struct sql *sql, const struct value *value
 int link_former(struct store *s, struct client_record *c) must_use;
 /* What was noted of its machines. */
 int clone_forget(struct store *s, const uint8_t id[static CLIENT_ID_SIZE]) must_use;
+/* What one machine counts as in its roll-out (rollouts.h). */
+struct rollout_share {
+	int8_t under_way, done, failed;
+};
+/* One machine more is under way; again: it counted as failed. One conditional UPDATE: 1; 0: no place
+ * is free, or the roll-out isn't running. */
+int rollout_enter(struct store *s, uint64_t id, bool again) must_use;
+/* A machine counts otherwise now. */
+int rollout_recount(struct store *s, uint64_t id, const struct rollout_share *before,
+	const struct rollout_share *now) must_use;
+/* One has failed: halts the roll-out, audited, if that was one too many. why: for people, cut if
+ * that is too long. */
+int rollout_failed(struct store *s, uint64_t id, const char *why) must_use;
+/* The client is asked for no update any more: if one is under way its place is free, and nothing is
+ * known of it. all: nor of one that is over. */
+int update_withdraw(struct store *s, const uint8_t client[static CLIENT_ID_SIZE], bool all)
+	must_use;
 /* The client has never been: what it replaced is as it was. */
 int link_undo(struct store *s, const struct client_record *c) must_use;
 

@@ -342,6 +342,42 @@ static const char *const steps[] = {
 	"UPDATE config SET order_number = revision;"
 	"ALTER TABLE client ADD COLUMN order_number {integer} NOT NULL DEFAULT 0;"
 	"INSERT INTO meta (name, value) VALUES ('number', 0);",
+
+	/* rollout.state: enum rollout_state; at most one has not ended. client_update: what each
+	 * client was asked last; state: enum update_state; release: its roll-out's. */
+	"CREATE TABLE rollout ("
+	"  id {integer} PRIMARY KEY NOT NULL CHECK (id > 0),"
+	"  release {bytes} NOT NULL CHECK (length(release) = 32),"
+	"  version TEXT NOT NULL,"
+	"  selector TEXT NOT NULL,"
+	"  at_once {integer} NOT NULL CHECK (at_once > 0),"
+	"  failures {integer} NOT NULL CHECK (failures >= 0),"
+	"  state {integer} NOT NULL CHECK (state >= 0 AND state <= 2),"
+	"  reason TEXT NOT NULL,"
+	"  started {integer} NOT NULL,"
+	"  changed {integer} NOT NULL,"
+	"  actor TEXT NOT NULL,"
+	"  under_way {integer} NOT NULL CHECK (under_way >= 0 AND under_way <= at_once),"
+	"  done {integer} NOT NULL CHECK (done >= 0),"
+	"  failed {integer} NOT NULL CHECK (failed >= 0)"
+	") {strict};"
+	"CREATE UNIQUE INDEX rollout_standing ON rollout((state < 2)) WHERE state < 2;"
+	"CREATE INDEX rollout_under_way ON rollout(under_way) WHERE under_way > 0;"
+	"CREATE TABLE client_update ("
+	"  client {bytes} PRIMARY KEY NOT NULL CHECK (length(client) = 16),"
+	"  rollout {integer} NOT NULL,"
+	"  release {bytes} NOT NULL CHECK (length(release) = 32),"
+	"  number {integer} NOT NULL CHECK (number > 0),"
+	"  state {integer} NOT NULL CHECK (state >= 0 AND state <= 3),"
+	"  sent {integer} NOT NULL,"
+	"  answered {integer} NOT NULL,"
+	"  code {integer} NOT NULL,"
+	"  text TEXT NOT NULL"
+	") {strict};"
+	"CREATE INDEX client_update_rollout ON client_update(rollout, client);"
+	"CREATE INDEX client_update_outcome ON client_update(rollout, state, client);"
+	"CREATE INDEX client_update_release ON client_update(release, client);"
+	"CREATE INDEX client_update_sent ON client_update(sent) WHERE state = 0;",
 };
 
 static const struct sql get_version = { "SELECT value FROM meta WHERE name = 'schema'" };

@@ -120,7 +120,24 @@ static int remove_row(struct store *s, const struct client_record *c)
 
 	for (size_t i = 0; r == 0 && i < COUNT(all); i++)
 		r = db_run(s->db, all[i], VALUES(value_bytes(c->id, sizeof(c->id))), NULL);
+	if (r == 0)
+		r = update_withdraw(s, c->id, true);
 	return r < 0 ? r : clone_forget(s, c->id);
+}
+
+static int write_revoked(struct store *s, const struct client_record *c)
+{
+	int r = write_state(s, c);
+
+	return r < 0 ? r : update_withdraw(s, c->id, false);
+}
+
+/* Writes down what it is now. */
+static int become(struct store *s, const struct client_record *c)
+{
+	if (c->state == CLIENT_REMOVED)
+		return remove_row(s, c);
+	return c->state == CLIENT_REVOKED ? write_revoked(s, c) : write_state(s, c);
 }
 
 static int audit(struct store *s, const struct client_record *c, const char *act, const char *actor)
@@ -147,7 +164,7 @@ int store_client_change(struct store *s, const char *id_or_prefix, enum client_a
 	ret->state = acts[act].to;
 	ret->since = store_now(s);
 	snprintf(ret->reason, sizeof(ret->reason), "%s", order->reason ? order->reason : "");
-	r = act == CLIENT_REMOVE ? remove_row(s, ret) : write_state(s, ret);
+	r = become(s, ret);
 	if (r == 0)
 		r = audit(s, ret, acts[act].audit, order->actor);
 	return r == 0 ? 1 : r == -EEXIST ? -EIO : r;
