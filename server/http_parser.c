@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <llhttp.h>
 #include <string.h>
+#include <strings.h>
 
 #include "http_fields.h"
 #include "http_lines.h"
@@ -33,6 +34,7 @@ struct http_parser {
 	struct http_fields fields;
 	int status; /* to refuse it with; 0: none */
 	bool head_done;
+	bool expects; /* to be told to send the body */
 	bool whole;
 	struct http_request request;
 };
@@ -117,9 +119,8 @@ static int check_head(const struct http_parser *p)
 	/* A length is wanted beforehand: one way less to misunderstand where a request ends. */
 	if (http_fields_value(&p->fields, &p->text, HTTP_FIELD_TRANSFER_ENCODING) != NULL)
 		return (l->flags & F_CONTENT_LENGTH) != 0 ? 400 : 501;
-	if (http_fields_value(&p->fields, &p->text, HTTP_FIELD_EXPECT) != NULL)
-		return 417;
-	return 0;
+	const char *expect = http_fields_value(&p->fields, &p->text, HTTP_FIELD_EXPECT);
+	return expect != NULL && strcasecmp(expect, "100-continue") != 0 ? 417 : 0;
 }
 
 static enum http_method method_of(uint8_t method)
@@ -171,7 +172,11 @@ static int begin_body(struct http_parser *p)
 	}
 	p->body_max = most < p->body_limit ? most : p->body_limit;
 	bool told = (p->llhttp.flags & F_CONTENT_LENGTH) != 0;
-	return told && p->llhttp.content_length > p->body_max ? 413 : 0;
+	if (told && p->llhttp.content_length > p->body_max)
+		return 413;
+	p->expects = told && p->llhttp.content_length > 0 && p->llhttp.http_minor == 1 &&
+		     http_fields_value(&p->fields, &p->text, HTTP_FIELD_EXPECT) != NULL;
+	return 0;
 }
 
 static int on_headers_complete(llhttp_t *l)
@@ -190,6 +195,7 @@ static int on_body(llhttp_t *l, const char *at, size_t len)
 {
 	struct http_parser *p = l->data;
 
+	p->expects = false; /* it has come by itself */
 	if (p->text.len - p->body + len > p->body_max)
 		return refuse(p, 413);
 	return keep(p, at, len);
@@ -270,6 +276,14 @@ void http_parser_next(struct http_parser *p)
 	};
 	llhttp_init(&p->llhttp, HTTP_REQUEST, &settings);
 	p->llhttp.data = p;
+}
+
+bool http_parser_expects(struct http_parser *p)
+{
+	bool expects = p->expects;
+
+	p->expects = false;
+	return expects;
 }
 
 const struct http_request *http_parser_request(const struct http_parser *p)

@@ -33,6 +33,9 @@ void http_parser_on_head(struct http_parser *p,
 int http_parser_feed(struct http_parser *p, const void *data, size_t len, size_t *ret_used)
 	must_use;
 
+/* After 0, once: whoever asks waits for "100 Continue" before the body is sent (RFC 9110, 10.1.1). */
+bool http_parser_expects(struct http_parser *p);
+
 /* Its texts are valid until next() or free(). */
 const struct http_request *http_parser_request(const struct http_parser *p);
 void http_parser_next(struct http_parser *p);

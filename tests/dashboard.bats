@@ -411,11 +411,14 @@ logs_in()
 	token_of operator
 	head -c 900000 /dev/urandom | base64 -w0 >content
 	jq -n --rawfile content content '{name: "big", selector: "*", $content}' >bytes
-	asks 201 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
-	token_of viewer
-	asks 413 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
-	: >header
-	asks 413 -H 'Expect:' -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+	for expect in 'Expect:' 'Expect: 100-continue'; do
+		token_of operator
+		asks 201 -H "$expect" -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+		token_of viewer
+		asks 413 -H "$expect" -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+		: >header
+		asks 413 -H "$expect" -H 'Content-Type: application/json' --data-binary @bytes /api/v1/configs
+	done
 }
 
 @test "requests that a proxy might read differently are refused, and the connection ends" {

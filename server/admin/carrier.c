@@ -142,6 +142,16 @@ static size_t on_head(void *userdata, const struct http_request *head)
 				 : c->door->body_limit;
 }
 
+/* What is asked for may be sent: its body is wanted. Nothing else is being sent while it is read, so
+ * these few bytes fit. */
+static int wish_for_body(struct carrier *c)
+{
+	static const char wish[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	ssize_t n = send(c->visitor.fd, wish, sizeof(wish) - 1, MSG_NOSIGNAL);
+
+	return n == sizeof(wish) - 1 ? 0 : -ECONNRESET;
+}
+
 /* The next request, if a whole one is there and the one before is done with. */
 static int process(struct carrier *c)
 {
@@ -155,7 +165,9 @@ static int process(struct carrier *c)
 	buffer_consume(&c->in, used);
 	if (r < 0)
 		return carrier_refuse(c, -r);
-	return r == 0 ? 0 : carrier_handle(c);
+	if (r == 0)
+		return http_parser_expects(c->parser) ? wish_for_body(c) : 0;
+	return carrier_handle(c);
 }
 
 static int receive(struct carrier *c)

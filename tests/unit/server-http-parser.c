@@ -73,6 +73,35 @@ static void a_request_in_single_bytes_is_the_same(void **state)
 	http_parser_free(p);
 }
 
+static bool asks_to_be_told(const char *text)
+{
+	struct http_parser *p;
+	size_t used;
+
+	(void)feed(text, strlen(text), 100, &p, &used);
+	bool asks = http_parser_expects(p);
+	assert_false(http_parser_expects(p));
+	http_parser_free(p);
+	return asks;
+}
+
+#define EXPECTS "POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n"
+
+static void a_body_is_asked_for_once_and_only_while_it_is_missing(void **state)
+{
+	(void)state;
+	assert_true(asks_to_be_told(EXPECTS "Content-Length: 5\r\n\r\n"));
+	assert_false(asks_to_be_told(EXPECTS "Content-Length: 5\r\n\r"));
+	assert_false(asks_to_be_told(EXPECTS "Content-Length: 5\r\n\r\nh"));
+	assert_false(asks_to_be_told(EXPECTS "Content-Length: 5\r\n\r\nhello"));
+	assert_false(asks_to_be_told(EXPECTS "Content-Length: 0\r\n\r\n"));
+	assert_false(asks_to_be_told(EXPECTS "\r\n"));
+	assert_false(asks_to_be_told(EXPECTS "Content-Length: 101\r\n\r\n")); /* too long */
+	assert_false(asks_to_be_told("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"));
+	assert_false(asks_to_be_told(
+		"POST /x HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"));
+}
+
 static void pipelined_requests_come_one_at_a_time(void **state)
 {
 	static const char text[] = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
@@ -224,7 +253,17 @@ static const struct {
 	{ "another protocol", LIT("GET / RTSP/1.0\r\nHost: a\r\n\r\n"), -400 },
 	{ "empty line before", LIT("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), -400 },
 	{ "a TLS hello", LIT("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), -400 },
-	{ "expectation", LIT("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"), -417 },
+	{ "another expectation",
+		LIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 200-ok\r\n\r\n"),
+		-417 },
+	{ "an expectation and more",
+		LIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+		    "Expect: 100-continue, x\r\n\r\n"),
+		-417 },
+	{ "two expectations",
+		LIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n"
+		    "Expect: 100-continue\r\nExpect: 100-continue\r\n\r\n"),
+		-400 },
 	{ "body too long",
 		LIT("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello world"), -413 },
 };
@@ -410,6 +449,7 @@ static void the_head_decides_how_long_the_body_may_be(void **state)
 }
 
 UNIT(it(a_request_is_taken_apart), it(a_request_in_single_bytes_is_the_same),
+	it(a_body_is_asked_for_once_and_only_while_it_is_missing),
 	it(pipelined_requests_come_one_at_a_time), it(an_upgrade_stops_at_its_last_byte),
 	it(an_upgrade_header_without_connection_is_none),
 	it(what_a_proxy_might_read_differently_is_refused),
