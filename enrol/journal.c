@@ -84,6 +84,7 @@ static const struct {
 	[JOURNAL_CLIENT] = { "client", NULL },
 	[JOURNAL_READY] = { "ready", NULL },
 	[JOURNAL_UPDATE] = { "update", NULL },
+	[JOURNAL_RELEASE] = { "release", NULL },
 	[JOURNAL_SWAPPED] = { "swapped", NULL },
 	[JOURNAL_PROVED] = { "proved", NULL },
 };

@@ -30,6 +30,7 @@ enum journal_kind {
 	JOURNAL_CLIENT,      /* ENROLLED has come: the client's id */
 	JOURNAL_READY,       /* all is installed, only the start is left: the labels */
 	JOURNAL_UPDATE,      /* an update, to this version */
+	JOURNAL_RELEASE,     /* the digest of that release */
 	JOURNAL_SWAPPED,     /* all of it is in place, only the start is left */
 	JOURNAL_PROVED,      /* the server has acknowledged it: nothing is undone any more */
 };

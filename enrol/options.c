@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <getopt.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ enum {
 	OPTION_PURGE,
 	OPTION_REKEY,
 	OPTION_UPDATE,
+	OPTION_RELEASE,
 	OPTION_WAIT,
 	OPTION_UNITS,
 	OPTION_VERSION,
@@ -49,6 +51,7 @@ static const struct option table[] = {
 	{ "uninstall", no_argument, NULL, OPTION_UNINSTALL },
 	{ "rekey", no_argument, NULL, OPTION_REKEY },
 	{ "update", no_argument, NULL, OPTION_UPDATE },
+	{ "release", required_argument, NULL, OPTION_RELEASE },
 	{ "wait", required_argument, NULL, OPTION_WAIT },
 	{ "units", required_argument, NULL, OPTION_UNITS },
 	{ "purge", no_argument, NULL, OPTION_PURGE },
@@ -126,6 +129,19 @@ static int take_wait(struct options *o, const char *value, const struct complain
 		return complain(
 			c, "--wait: '%s' is not a number of seconds, 1 to %d", value, WAIT_MAX);
 	o->wait = (unsigned)seconds;
+	return 0;
+}
+
+/* As it is shown everywhere, in lower case: one text for one release. */
+static int take_release(struct options *o, const char *value, const struct complaint *c)
+{
+	const size_t digits = 2 * sizeof o->release;
+
+	if (strlen(value) != digits || strspn(value, "0123456789abcdef") != digits ||
+		sodium_hex2bin(o->release, sizeof o->release, value, digits, NULL, NULL, NULL) < 0)
+		return complain(
+			c, "--release: '%s' is not the digest of a release, 64 hex digits", value);
+	o->release_text = value;
 	return 0;
 }
 
@@ -210,6 +226,8 @@ static int take(struct options *o, int which, const char *value, const struct co
 		return take_mode(o, MODE_REKEY, c);
 	case OPTION_UPDATE:
 		return take_mode(o, MODE_UPDATE, c);
+	case OPTION_RELEASE:
+		return take_release(o, value, c);
 	case OPTION_WAIT:
 		return take_wait(o, value, c);
 	case OPTION_UNITS:
@@ -256,6 +274,8 @@ static int check_together(const struct options *o, const struct complaint *c)
 		return complain(c, "--dry-run goes with an enrolment or --update only");
 	if (o->wait && o->mode != MODE_UPDATE)
 		return complain(c, "--wait goes with --update only");
+	if (o->release_text && o->mode != MODE_UPDATE)
+		return complain(c, "--release goes with --update only");
 	if (o->token_file && o->mode == MODE_UPDATE)
 		return complain(c, "--update needs no token");
 	if (o->listen && o->mode != MODE_ENROL)
@@ -317,7 +337,8 @@ void options_help(FILE *out)
 	      "                    [--min-serial N] [--proxy URL] [--token-file FILE]\n"
 	      "                    [--listen[=PORT]] [--dry-run] [--json] [--quiet]\n"
 	      "       muster-enrol --rekey [--token-file FILE] [--json] [--quiet]\n"
-	      "       muster-enrol --update [--dry-run] [--wait SECONDS] [--json] [--quiet]\n"
+	      "       muster-enrol --update [--release DIGEST] [--wait SECONDS] [--dry-run]\n"
+	      "                    [--json] [--quiet]\n"
 	      "       muster-enrol --status [--json]\n"
 	      "       muster-enrol --uninstall [--purge] [--json] [--quiet]\n"
 	      "\n"

@@ -7,6 +7,7 @@
 
 #include "lib/addresses.h"
 #include "lib/identity.h"
+#include "lib/manifest.h"
 #include "lib/minisign.h"
 #include "lib/pin.h"
 
@@ -37,8 +38,11 @@ struct options {
 	struct pins pins;
 	char pins_text[PINS_TEXT_SIZE]; /* the same, joined by ';' */
 	uint64_t min_serial;
-	uint16_t listen;          /* the port; 0: the agent connects */
-	unsigned wait;            /* seconds, for a report to be acknowledged; 0: the usual */
+	uint16_t listen; /* the port; 0: the agent connects */
+	unsigned wait;   /* seconds, for a report to be acknowledged; 0: the usual */
+	const char
+		*release_text; /* the one to update to, and no other; NULL: whatever is offered */
+	uint8_t release[RELEASE_DIGEST_SIZE];
 	const char *units_folder; /* of MODE_UNITS */
 	bool dry_run, json, quiet, purge;
 };

@@ -32,6 +32,7 @@ enum exit_code {
 	EXIT_NOT_ENROLLED = 16,  /* --status, --rekey, --update */
 	EXIT_REFUSED = 17,       /* by an administrator */
 	EXIT_PUT_BACK = 18,      /* --update */
+	EXIT_OTHER_RELEASE = 19, /* --update --release */
 	EXIT_SIGNAL = 128,       /* and the signal's number */
 };
 

@@ -392,6 +392,7 @@ int swap_undo(struct update *u, int code)
 	if (r == 0)
 		r = journal_end(&e->journal);
 	if (r < 0) {
+		u->half_done = true;
 		report_warn(&e->report, "undo",
 			"not all is undone: run muster-enrol --update when that can be done");
 		return EXIT_INSTALL;
@@ -410,9 +411,11 @@ int swap_undo_cut_off(struct update *u)
 
 	if (r == 0)
 		r = journal_restart(&u->e->journal);
-	if (r < 0)
+	if (r < 0) {
+		u->half_done = true;
 		return enrol_failed(
 			u->e, EXIT_INSTALL, r, "cannot undo an earlier run that was cut off", NULL);
+	}
 	if (restarted)
 		await_former(u, &before);
 	return 0;

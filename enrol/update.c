@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "enrol/fetch.h"
@@ -66,6 +67,15 @@ static int check_agent(struct update *u)
 	return 0;
 }
 
+/* Who asks for one release doesn't get the answer about another. */
+static bool is_wanted(const struct update *u)
+{
+	const char *wanted = u->e->options.release_text;
+	const char *begun = journal_find(&u->e->journal, JOURNAL_RELEASE);
+
+	return !wanted || (begun && strcmp(begun, wanted) == 0);
+}
+
 /* All is in place, and whether it works isn't known yet: that is found out now. Anything else is
  * undone, and begins anew. */
 static int recover(struct update *u)
@@ -78,7 +88,7 @@ static int recover(struct update *u)
 			"the enrolment of this machine was cut off: finish it first, by running "
 			"the same again");
 	}
-	if (!journal_find(j, JOURNAL_SWAPPED) || journal_find(j, JOURNAL_PROVED))
+	if (!journal_find(j, JOURNAL_SWAPPED) || journal_find(j, JOURNAL_PROVED) || !is_wanted(u))
 		return swap_undo_cut_off(u);
 	report_warn(&u->e->report, "resumed",
 		"an earlier update was cut off before it was proved; it is continued");
@@ -172,6 +182,25 @@ static int note_seen(struct update *u, const struct release_seen *seen)
 	return r < 0 ? enrol_failed(u->e, EXIT_INSTALL, r, "cannot write", RELEASE_FILE) : 0;
 }
 
+/* Before anything is noted of it: the server has gone over to another one, or never had that. */
+static int judge_wanted(struct update *u)
+{
+	struct enrol *e = u->e;
+	const char *wanted = e->options.release_text;
+	uint8_t digest[RELEASE_DIGEST_SIZE];
+	int r = manifest_digest(&e->manifest, digest);
+
+	if (r < 0)
+		return enrol_failed(e, EXIT_INTERNAL, r, "cannot name the release", NULL);
+	sodium_bin2hex(u->release, sizeof u->release, digest, sizeof digest);
+	if (wanted && strcmp(wanted, u->release) != 0)
+		return report_failed(&e->report, EXIT_OTHER_RELEASE,
+			"%s offers another release, %.12s of version %s, than the one that is "
+			"asked for, %.12s",
+			e->options.server, u->release, e->manifest.version, wanted);
+	return 0;
+}
+
 static int judge_release(struct update *u, const struct manifest_file *program)
 {
 	struct release_seen seen;
@@ -206,7 +235,10 @@ static int fetch_both(struct update *u)
 	int r, code = machine_check_space(e, e->agent->size + fetch_find(e, ENROL_NAME)->size);
 
 	if (code == 0 && !e->options.dry_run) {
-		r = journal_note_now(&e->journal, "fetch", JOURNAL_UPDATE, e->manifest.version);
+		r = journal_note(&e->journal, "fetch", JOURNAL_RELEASE, u->release);
+		if (r == 0)
+			r = journal_note_now(
+				&e->journal, "fetch", JOURNAL_UPDATE, e->manifest.version);
 		code = r < 0 ? enrol_failed(e, EXIT_INSTALL, r, "cannot write to", JOURNAL_FOLDER)
 			     : fetch_stage(e, PROGRAM_FOLDER, e->stage);
 	}
@@ -245,6 +277,8 @@ static int fetch(struct update *u)
 	const struct manifest_file *program;
 	int code = fetch_manifest(e);
 
+	if (code == 0)
+		code = judge_wanted(u);
 	if (code != 0)
 		return code;
 	program = fetch_find(e, ENROL_NAME);
@@ -328,7 +362,7 @@ static const char *result_of(const struct update *u, int code)
 	if (code == EXIT_PUT_BACK)
 		return "put-back";
 	if (code != 0)
-		return u->unproved ? "unproved" : "failed";
+		return u->unproved ? "unproved" : u->half_done ? "half-done" : "failed";
 	return u->current ? "up-to-date" : u->e->options.dry_run ? "dry-run" : "updated";
 }
 

@@ -24,6 +24,8 @@ struct update {
 	bool listens;
 	bool connected; /* the agent was, before */
 	bool unproved;  /* the server is away: the next run goes on, nothing is undone */
+	bool half_done; /* not all could be undone */
+	char release[2 * RELEASE_DIGEST_SIZE + 1]; /* of what the server offers */
 };
 
 /* The steps install and start. 0, or reported and the exit code. */

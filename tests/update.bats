@@ -98,6 +98,12 @@ serial_offered()
 	sed -n 's/^serial //p' "$server/state/manifest"
 }
 
+# Its name, as muster-protocol(7) says.
+release_offered()
+{
+	grep -vE '^(muster-manifest|serial|issued) ' "$server/state/manifest" | sha256sum | cut -d ' ' -f 1
+}
+
 serial_is_above()
 {
 	(($(serial_offered) > $1))
@@ -240,6 +246,8 @@ ended()
 	assert_refused 2 "--wait"
 	run on m /usr/local/sbin/muster-enrol --uninstall --wait 3
 	assert_refused 2 "--wait"
+	run updates m --release 0.1.0
+	assert_refused 2 "--release"
 	on m mv /etc/muster/muster-agent.conf /root/
 	run updates m
 	on m mv /root/muster-agent.conf /etc/muster/
@@ -326,6 +334,23 @@ pointed()
 	on m sed -i 's/^key=.*/key=RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3/; s/^serial=.*/serial=99/' $file
 	run -0 updates m
 	assert_equal "$(seen_by m)" "$(serial_offered)"
+	assert_untouched m
+}
+
+@test "who asks for one release gets no other, and that one isn't noted either" {
+	local other
+
+	other=$(printf '%064d' 0)
+	remember m
+	run updates m --release "$other"
+	assert_refused 19 "offers another release, $(release_offered | cut -c 1-12) of version 0.1.0"
+	assert_untouched m
+	run updates m --release "$other" --dry-run
+	assert_refused 19 "another release"
+	run --separate-stderr updates m --release "$other" --json
+	assert_equal "$(result <<<"$output")" "failed 19"
+	run -0 updates m --release "$(release_offered)"
+	assert_output --partial "is what is installed"
 	assert_untouched m
 }
 
@@ -673,6 +698,25 @@ calls="renameat:1 linkat:1 fdatasync:1 clone3:2 unlinkat:6"
 	assert_output --partial "it is continued"
 	assert_equal "$(sum_of m muster-agent)" "$newest"
 	run -1 on m test -e /var/lib/muster-enrol
+}
+
+@test "an update that was cut off is continued for who asks for that release, and undone for who asks for another" {
+	begin_with_stale
+	with_faults clone3:signal=KILL:when=5
+	run -137 updates m
+	run -0 on m grep -c swapped /var/lib/muster-enrol/journal
+	without_faults
+	run updates m --release "$(printf '%064d' 0)"
+	refute_output --partial "it is continued"
+	assert_output --partial "the former agent runs again"
+	assert_refused 19 "another release"
+	run -1 on m test -e /var/lib/muster-enrol
+	with_faults clone3:signal=KILL:when=5
+	run -137 updates m
+	without_faults
+	run -0 updates m --release "$(release_offered)"
+	assert_output --partial "it is continued"
+	assert_equal "$(sum_of m muster-agent)" "$newest"
 }
 
 @test "an enrolment, or an uninstallation, after one that was cut off first undoes it" {

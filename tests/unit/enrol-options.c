@@ -6,11 +6,12 @@
 #include "enrol/proxy.h"
 #include "enrol/report.h"
 
-#define PIN  "sha256//qZkmXhKVNfYMGgVg6p2zu0m6mQ3Jv1wX2n6eF2i0bFs="
-#define PIN2 "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
-#define KEY  "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
-#define SIGN "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
-#define BASE "--server", "a.example:1", "--pin", PIN, "--server-key", KEY, "--release-key", SIGN
+#define PIN     "sha256//qZkmXhKVNfYMGgVg6p2zu0m6mQ3Jv1wX2n6eF2i0bFs="
+#define PIN2    "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+#define KEY     "02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5"
+#define SIGN    "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+#define RELEASE "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+#define BASE    "--server", "a.example:1", "--pin", PIN, "--server-key", KEY, "--release-key", SIGN
 
 static struct options o;
 static char why[256];
@@ -58,6 +59,11 @@ static void all_options_are_taken(void **state)
 	assert_int_equal(o.wait, 0);
 	assert_int_equal(PARSE("--update", "--wait=3600", "--dry-run", "--json", "--quiet"), 0);
 	assert_int_equal(o.wait, 3600);
+	assert_null(o.release_text);
+	assert_int_equal(PARSE("--update", "--release", RELEASE), 0);
+	assert_string_equal(o.release_text, RELEASE);
+	assert_int_equal(o.release[0], 0xe3);
+	assert_int_equal(o.release[31], 0x55);
 	assert_int_equal(PARSE("--units", "/a"), 0);
 	assert_int_equal(o.mode, MODE_UNITS);
 	assert_string_equal(o.units_folder, "/a");
@@ -164,6 +170,22 @@ static void what_is_wrong_is_named(void **state)
 		{ { "--update", "--wait", "2s", NULL }, "--wait" },
 		{ { "--uninstall", "--wait", "2", NULL }, "--wait" },
 		{ { BASE, "--wait", "2", NULL }, "--wait" },
+		{ { "--update", "--release", NULL }, "--release" },
+		{ { "--update", "--release", "", NULL }, "--release" },
+		{ { "--update", "--release", RELEASE "0", NULL }, "--release" },
+		{ { "--update", "--release", &RELEASE[1], NULL }, "--release" },
+		{ { "--update", "--release",
+			  "g3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+			  NULL },
+			"--release" },
+		{ { "--update", "--release",
+			  "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855",
+			  NULL },
+			"--release" },
+		{ { "--update", "--release", RELEASE, "--release", RELEASE, NULL }, "twice" },
+		{ { "--release", RELEASE, BASE, NULL }, "--release" },
+		{ { "--uninstall", "--release", RELEASE, NULL }, "--release" },
+		{ { "--rekey", "--release", RELEASE, NULL }, "--release" },
 		{ { "--units", "here", NULL }, "--units" },
 		{ { "--units", NULL }, "--units" },
 		{ { "--units", "/a", "--update", NULL }, "--update" },
