@@ -3,18 +3,15 @@
 
 import { get, path, post } from "./api.js";
 import { fill, h } from "./dom.js";
-import { icon } from "./icons.js";
 import { button, card, count, header } from "./ui.js";
 import { area, form, text } from "./form.js";
 import { confirm } from "./dialog.js";
-import { switcher } from "./ui.js";
 import { go } from "./router.js";
 import { toast } from "./toast.js";
 import { content, encode, forWhomText, sizeText } from "./configuration.js";
-import { nameOf } from "./machine.js";
+import { whomField, whomOf } from "./whom.js";
 
 const MAX = 1 << 20;
-const WHOM = [["labels", "By labels"], ["all", "All machines"], ["one", "One machine"]];
 
 // ---- what is in it: the text, or a file that is none
 
@@ -66,104 +63,9 @@ function contentField(view, old) {
 	};
 }
 
-// ---- for whom
-
-function selectorOf(old, client) {
-	const selector = client ? `client:${client}` : old?.selector ?? "";
-
-	if (selector === "*")
-		return { whom: "all", selector: "", client: "" };
-	return selector.startsWith("client:") ? { whom: "one", selector: "", client: selector.slice(7) } : { whom: "labels", selector, client: "" };
-}
-
-// How many it hits, as it is typed.
-function whomField(view, start) {
-	const told = h("p", { class: "hits", role: "status" });
-	const selector = text("selector", "Machines with", { value: start.selector, placeholder: "role=web,site!=bonn", spellcheck: "false", autocapitalize: "none",
-		hint: "KEY, KEY=VALUE, KEY!=VALUE or !KEY, with commas between them: all must hold." });
-	const client = text("client", "Machine", { value: start.client, placeholder: "name or id", spellcheck: "false", autocapitalize: "none", list: "machines-found" });
-	const found = h("datalist", { id: "machines-found" });
-	let whom = start.whom, hits = null, timer = null, asked = null;
-	const say = (n, words) => {
-		hits = n;
-		fill(told, words);
-	};
-	const countThem = async () => {
-		const mine = asked = {};
-		const value = whom === "all" ? "*" : selector.input.value.trim();
-
-		selector.problem(null);
-		if (value === "") {
-			say(null, null);
-			return;
-		}
-		try {
-			const { count: n } = await get("/clients/count", { label: value, state: "enrolled" }, { signal: view.signal });
-			if (asked === mine)
-				say(n, [icon(n > 0 ? "machines" : "warn"), h("span", h("strong", count(n, "machine")), n === 1 ? " has these now" : " have these now")]);
-			if (asked === mine && whom === "all")
-				say(n, [icon("machines"), h("span", h("strong", count(n, "machine")), " now, and each that enrols later")]);
-		} catch (error) {
-			if (asked === mine && error.name !== "AbortError") {
-				say(null, null);
-				selector.problem(error.status === 400 ? "That is not a selector: terms KEY, KEY=VALUE, KEY!=VALUE or !KEY with commas between them." : error.message);
-			}
-		}
-	};
-	const findThem = async () => {
-		const mine = asked = {}, q = client.input.value.trim();
-
-		client.problem(null);
-		if (q === "") {
-			say(null, null);
-			return;
-		}
-		try {
-			const { clients } = await get("/clients", { q, state: "enrolled", limit: 6 }, { signal: view.signal });
-			const exact = clients.find((c) => c.id === q) ?? (clients.length === 1 ? clients[0] : null);
-			if (asked !== mine)
-				return;
-			fill(found, clients.map((c) => h("option", { value: c.id }, nameOf(c))));
-			say(exact ? 1 : null, exact ? [icon("machines"), h("span", h("strong", nameOf(exact)), h("code", ` ${exact.id.slice(0, 12)}`))]
-				: [icon("warn"), h("span", clients.length === 0 ? "No such machine." : "Several machines fit: choose one, or write more of it.")]);
-			client.chosen = exact?.id ?? null;
-		} catch (error) {
-			if (error.name !== "AbortError")
-				client.problem(error.message);
-		}
-	};
-	const look = () => (whom === "one" ? findThem() : countThem());
-	const show = (next) => {
-		whom = next;
-		selector.hidden = whom !== "labels";
-		client.hidden = whom !== "one";
-		selector.input.required = whom === "labels";
-		client.input.required = whom === "one";
-		say(null, null);
-		look();
-	};
-	const soon = () => {
-		clearTimeout(timer);
-		timer = setTimeout(look, 200);
-	};
-
-	selector.input.addEventListener("input", soon);
-	client.input.addEventListener("input", soon);
-	view.watch(["clients"], look);
-	show(whom);
-	return {
-		root: h("div", { class: "stack" }, switcher("For", WHOM, whom, show), selector, client, found, told),
-		fields: [selector, client],
-		hits: () => hits,
-		value: () => ({ selector: whom === "one" ? undefined : whom === "all" ? "*" : selector.input.value.trim(),
-			client: whom === "one" ? client.chosen ?? client.input.value.trim() : undefined }),
-	};
-}
-
 async function push(name, whom, bytes, note) {
 	const target = whom.value();
-	const all = target.selector === "*";
-	const sure = !all || await confirm({
+	const sure = !whom.isAll() || await confirm({
 		title: `Push ${name} to all machines?`, action: `Push to ${count(whom.hits() ?? 0, "machine")}`,
 		text: "It is sent to each that is connected at once, and to the others when they come back.",
 	});
@@ -181,7 +83,7 @@ export async function page(view) {
 	const name = given ? null : text("name", "Name", { required: true, maxlength: "64", pattern: "[a-z0-9][a-z0-9._\\-]*", autocapitalize: "none", spellcheck: "false",
 		hint: "As the file is called on the machine: a-z, 0-9, dots, underscores, dashes." });
 	const text1 = contentField(view, old?.kind === "remove" ? null : old);
-	const whom = whomField(view, selectorOf(old, view.query.get("client")));
+	const whom = whomField(view, whomOf(old?.selector, view.query.get("client")));
 	const note = text("note", "Note", { optional: true, maxlength: "200", hint: "What changes and why, for the history." });
 	let pushed = false;
 	const node = form({
