@@ -30,6 +30,7 @@ const char *change_topic_name(enum change_topic topic)
 		[CHANGE_AUDIT] = "audit",
 		[CHANGE_ACCESS] = "access",
 		[CHANGE_DATABASE] = "database",
+		[CHANGE_ROLLOUTS] = "rollouts",
 	};
 
 	return names[topic];

@@ -23,14 +23,15 @@ enum change_topic {
 	CHANGE_TOKENS,   /* id: the token's */
 	CHANGE_CLIENTS,  /* a client's record or state; id: the client's */
 	CHANGE_CONFIGS,  /* a revision was made; id: the configuration's name */
-	CHANGE_RECEIPTS, /* a roll-out has gone on; id: "NAME CLIENT" */
+	CHANGE_RECEIPTS, /* a machine has answered to a configuration; id: "NAME CLIENT" */
 	CHANGE_MESSAGES, /* id: the client's who sent them */
 	CHANGE_AUDIT,    /* entries were added; never an id. The store tells it by itself. */
 	CHANGE_ACCESS,   /* administrators, API tokens, webhooks; id: what they are called by */
 	CHANGE_DATABASE, /* it can't be reached any more, or can again (dblink.h); never an id. Of
 			    this process alone: nobody passes it on. */
+	CHANGE_ROLLOUTS, /* a roll-out, or how far it is; id: its number */
 };
-#define CHANGE_TOPICS 9
+#define CHANGE_TOPICS 10
 const char *change_topic_name(enum change_topic topic); /* "status", "tokens", ... */
 
 #define CHANGE_ID_SIZE 128

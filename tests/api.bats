@@ -152,6 +152,36 @@ has_message()
 	is_refused 400 bad-field POST /configs '{"name":"../x","selector":"*","content":""}'
 }
 
+@test "roll-outs answer as described" {
+	local id
+
+	is_refused 404 not-found GET /rollouts/current
+	is_refused 404 not-found GET /rollouts/current/machines
+	is_refused 404 not-found POST /rollouts/current/halt
+	asks 200 GET /rollouts
+	is_refused 400 bad-field POST /rollouts '{"selector":"*","at_once":0}'
+	asks 201 POST /rollouts '{"selector":"role=nobody","at_once":2,"failures":1}'
+	id=$(jq .id <<<"$output")
+	asks 200 GET /rollouts/current
+	jq -e --argjson id "$id" '.id == $id and .offered and
+		.counts == {"under-way": 0, "done": 0, "failed": 0, "waiting": 0, "offline": 0}' <<<"$output"
+	asks 200 GET '/rollouts?limit=1'
+	asks 200 GET "/rollouts/$id/machines"
+	for outcome in under-way "done" failed lost waiting offline; do
+		asks 200 GET "/rollouts/$id/machines?outcome=$outcome"
+	done
+	is_refused 400 bad-parameter GET "/rollouts/$id/machines?outcome=gone"
+	asks 200 POST "/rollouts/$id/halt" '{"reason":"for a test"}'
+	asks 200 POST "/rollouts/$id/resume" '{"failures":3}'
+	asks 200 POST "/rollouts/$id/end"
+	is_refused 409 wrong-state POST "/rollouts/$id/resume"
+	is_refused 409 wrong-state POST "/rollouts/$id/halt"
+	is_refused 404 not-found POST /rollouts/1/end
+	asks 200 GET "/rollouts?after=$id"
+	is_refused 400 bad-parameter GET '/rollouts?after=0'
+	is_refused 404 not-found GET /rollouts/1
+}
+
 @test "webhooks answer as described" {
 	asks 201 POST /webhooks '{"url":"https://127.0.0.1:1/x","events":["token.create","client.*"],"note":"n"}'
 	id=$(jq -r .id <<<"$output")

@@ -59,6 +59,13 @@ static const struct api_route routes[] = {
 	{ POST, "/api/v1/configs/{name}/rollback", api_config_rollback, OPERATOR, SCOPE_REFUSED },
 	{ POST, "/api/v1/configs/{name}/remove", api_config_remove, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/release", api_release_show, VIEWER, SCOPE_REFUSED },
+	{ POST, "/api/v1/rollouts", api_rollout_start, OPERATOR, SCOPE_REFUSED },
+	{ GET, "/api/v1/rollouts", api_rollout_list, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/rollouts/{id}", api_rollout_show, VIEWER, SCOPE_REFUSED },
+	{ GET, "/api/v1/rollouts/{id}/machines", api_rollout_machines, VIEWER, SCOPE_REFUSED },
+	{ POST, "/api/v1/rollouts/{id}/halt", api_rollout_halt, OPERATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/rollouts/{id}/resume", api_rollout_resume, OPERATOR, SCOPE_REFUSED },
+	{ POST, "/api/v1/rollouts/{id}/end", api_rollout_end, OPERATOR, SCOPE_REFUSED },
 	{ GET, "/api/v1/receipts", api_receipt_list, VIEWER, SCOPE_REFUSED },
 	{ GET, "/api/v1/receipts/{id}", api_receipt_show, VIEWER, SCOPE_REFUSED },
 	{ POST, "/api/v1/session", api_session_start, ROLE_NONE, SCOPE_FREE },
@@ -183,7 +190,7 @@ bool api_creates(const struct api_route *r)
 {
 	static void (*const handlers[])(struct api_call * c) = { api_token_create, api_config_push,
 		api_config_rollback, api_config_remove, api_access_create, api_admin_add,
-		api_webhook_create, api_client_reset };
+		api_webhook_create, api_client_reset, api_rollout_start };
 
 	for (size_t i = 0; i < COUNT(handlers); i++)
 		if (r->handler == handlers[i])

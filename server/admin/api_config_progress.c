@@ -206,7 +206,7 @@ static void answer_page(struct api_call *c)
 {
 	const struct progress *s = c->state;
 
-	found_answer(c, &s->found, add_standing);
+	found_answer(c, &s->found, "clients", add_standing);
 }
 
 static void answer_counts(struct api_call *c)

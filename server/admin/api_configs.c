@@ -11,6 +11,7 @@
 #include "page.h"
 #include "read.h"
 #include "tag.h"
+#include "target.h"
 #include "value.h"
 
 static json_t *revision_object(const struct config_record *r)
@@ -80,44 +81,6 @@ static bool newest_permits(struct api_call *c, const char *name)
 	return r == 0 && tag_permits(c, etag);
 }
 
-/* "selector", or "client" (an id, which may be shortened), or neither if that may be. */
-static bool read_selector(struct api_call *c, bool required, char ret[static SELECTOR_SIZE])
-{
-	struct client_record client;
-	const char *selector, *id;
-	int r;
-
-	*ret = '\0';
-	if (!read_string(c, "selector", SELECTOR_SIZE, &selector) ||
-		!read_string(c, "client", CLIENT_ID_TEXT_SIZE, &id))
-		return false;
-	if ((selector && id) || (required && !selector && !id)) {
-		answer_refuse(c, 400, "bad-field", "one of 'selector' and 'client' must be given");
-		return false;
-	}
-	if (selector && config_selector_check(selector) < 0) {
-		answer_refuse(c, 400, "bad-field",
-			"field 'selector': '%.200s' is not a selector: terms KEY, KEY=VALUE, "
-			"KEY!=VALUE or !KEY with commas between them, or *",
-			selector);
-		return false;
-	}
-	if (selector)
-		snprintf(ret, SELECTOR_SIZE, "%s", selector);
-	if (!id)
-		return true;
-	r = store_client_get(c->server->store, id, &client);
-	if (r < 0) {
-		snprintf(c->id, sizeof(c->id), "%s", id);
-		answer_store_error(c, r, "client");
-		return false;
-	}
-	memcpy(ret, CLIENT_SELECTOR, strlen(CLIENT_SELECTOR));
-	sodium_bin2hex(
-		ret + strlen(CLIENT_SELECTOR), CLIENT_ID_TEXT_SIZE, client.id, sizeof(client.id));
-	return true;
-}
-
 /* The caller frees. */
 static bool read_content(struct api_call *c, char **ret, size_t *ret_len)
 {
@@ -177,8 +140,7 @@ void api_config_push(struct api_call *c)
 
 	if (!read_query(c, NULL, 0) || !read_fields(c, fields) ||
 		!read_string(c, "name", 1024, &spec.name) || !check_name(c, spec.name) ||
-		!read_selector(c, true, selector) ||
-		!read_string(c, "note", NOTE_SIZE, &spec.note) ||
+		!read_target(c, true, selector) || !read_string(c, "note", NOTE_SIZE, &spec.note) ||
 		!read_content(c, &content, &spec.len))
 		return;
 	spec.content = content;
@@ -247,8 +209,7 @@ void api_config_remove(struct api_call *c)
 
 	snprintf(name, sizeof(name), "%s", c->id);
 	if (!read_query(c, NULL, 0) || !read_fields(c, fields) || !find(c, 0, &newest) ||
-		!read_selector(c, false, selector) ||
-		!read_string(c, "note", NOTE_SIZE, &spec.note))
+		!read_target(c, false, selector) || !read_string(c, "note", NOTE_SIZE, &spec.note))
 		return;
 	spec.name = name;
 	spec.selector = *selector ? selector : "*";

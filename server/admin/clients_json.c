@@ -13,6 +13,7 @@
 #include "answer.h"
 #include "lib/pin.h"
 #include "page.h"
+#include "rollouts.h"
 #include "value.h"
 
 /* ---- as lists have them */
@@ -118,6 +119,21 @@ static json_t *reset_object(const struct server *s, const struct client_record *
 		value_said_or_null(last.text));
 }
 
+/* null: no roll-out has asked it. */
+static json_t *last_update(const struct server *s, const struct client_record *client)
+{
+	struct update_record last;
+	int r = store_update_get(s->store, client->id, &last);
+	json_t *o = r == 0 ? update_object(&last) : NULL;
+
+	if (r < 0)
+		return r == -ENOENT ? json_null() : NULL;
+	if (json_object_set_new(o, "rollout", json_integer((json_int_t)last.rollout)) == 0)
+		return o;
+	json_decref(o);
+	return NULL;
+}
+
 struct configs {
 	const struct server *server;
 	const struct client_record *client;
@@ -199,6 +215,7 @@ json_t *client_whole_object(const struct server *s, const struct client_record *
 
 	if (json_object_set_new(object, "configs", configs_object(s, client)) == 0 &&
 		json_object_set_new(object, "reset", reset_object(s, client)) == 0 &&
+		json_object_set_new(object, "update", last_update(s, client)) == 0 &&
 		json_object_set_new(object, "clone_machines", clone_machines(s, client)) == 0 &&
 		json_object_set_new(object, "listening", listening_object(s, client)) == 0)
 		return object;

@@ -113,7 +113,7 @@ static void answer_page(struct api_call *c)
 {
 	const struct search *s = c->state;
 
-	found_answer(c, &s->found, add_client);
+	found_answer(c, &s->found, "clients", add_client);
 }
 
 /* Also where the database's answer was an error: true if there is more to do. */

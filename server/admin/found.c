@@ -78,7 +78,7 @@ static int add_all(struct api_call *c, const struct found *f,
 	return 0;
 }
 
-void found_answer(struct api_call *c, const struct found *f,
+void found_answer(struct api_call *c, const struct found *f, const char *name,
 	int (*add)(struct api_call *c, const struct client_record *client, struct page *page))
 {
 	struct page page = {};
@@ -91,6 +91,6 @@ void found_answer(struct api_call *c, const struct found *f,
 	if (r < 0 && page.error == 0)
 		answer_store_error(c, r, "client");
 	else
-		page_answer(c, &page, NULL, "clients", next);
+		page_answer(c, &page, NULL, name, next);
 	page_endp(&page);
 }

@@ -19,9 +19,9 @@ struct found {
 /* What a client_sighting is to return: 0: go on; 1: there are more than fit. */
 int found_add(struct found *f, const struct client_place *place);
 
-/* Answers with "clients" and "next". add: puts a client into the page, as page_add(), or returns an
+/* Answers with that name (of a list) and "next". add: puts a client into the page, as page_add(), or returns an
  * error of the store's; those are left out that have been removed since they were found. */
-void found_answer(struct api_call *c, const struct found *f,
+void found_answer(struct api_call *c, const struct found *f, const char *name,
 	int (*add)(struct api_call *c, const struct client_record *client, struct page *page));
 
 /* The parameter "after": a place, as "next" has said it; the beginning if it isn't given. false: it

@@ -152,6 +152,22 @@ bool read_bool(struct api_call *c, const char *field, bool *ret)
 	return false;
 }
 
+bool read_integer(struct api_call *c, const char *field, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	json_t *value = json_object_get(c->body, field);
+	json_int_t n = json_integer_value(value);
+
+	if (!value || json_is_null(value))
+		return true;
+	if (json_is_integer(value) && n >= 0 && (uint64_t)n >= min && (uint64_t)n <= max) {
+		*ret = (uint64_t)n;
+		return true;
+	}
+	answer_refuse(c, 400, "bad-field", "field '%s' must be a whole number from %llu to %llu",
+		field, (unsigned long long)min, (unsigned long long)max);
+	return false;
+}
+
 bool read_role(struct api_call *c, enum role *ret)
 {
 	const char *text;

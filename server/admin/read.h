@@ -26,6 +26,9 @@ bool read_fields(struct api_call *c, const char *const *names) must_use;
 /* *ret is NULL if the field isn't there, or null. */
 bool read_string(struct api_call *c, const char *field, size_t size, const char **ret) must_use;
 bool read_bool(struct api_call *c, const char *field, bool *ret) must_use; /* absent: false */
+/* A whole number; *ret stays what it is if the field isn't there, or null. */
+bool read_integer(struct api_call *c, const char *field, uint64_t min, uint64_t max, uint64_t *ret)
+	must_use;
 bool read_labels(struct api_call *c, const char *field, struct labels *ret) must_use;
 
 /* Field "role"; there must be one. */
