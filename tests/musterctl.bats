@@ -512,7 +512,7 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 	page=$BATS_TEST_DIRNAME/../man/musterctl.1
 	# shellcheck source=installer/completions/musterctl
 	. "$BATS_TEST_DIRNAME/../installer/completions/musterctl"
-	musterctl --help | grep -E '^  [a-z]' | sed 's/^  //; s/ *\[.*//; s/ [A-Z].*//' >"$dir/commands"
+	musterctl --help | grep -E '^  [a-z]' | sed 's/^  //; s/ *\[.*//; s/ [A-Z-].*//' >"$dir/commands"
 	while read -r group name; do
 		grep -qE "^\.(It )?Cm $group${name:+ $name}( |\$)" "$page" || fail "$group $name isn't in the page"
 		_musterctl_words '' | grep -qw "$group" || fail "$group isn't completed"

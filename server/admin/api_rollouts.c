@@ -84,7 +84,7 @@ static void change(struct api_call *c, enum rollout_act act, const struct rollou
 		return;
 	}
 	if (r < 0) {
-		answer_store_error(c, r == -ENOENT ? r : -EIO, "roll-out");
+		rollout_refuse(c, r == -ENOENT ? r : -EIO);
 		return;
 	}
 	if (r > 0)

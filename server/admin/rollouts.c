@@ -43,6 +43,14 @@ json_t *update_object(const struct update_record *u)
 		value_said_or_null(u->text));
 }
 
+void rollout_refuse(struct api_call *c, int error)
+{
+	if (error == -ENOENT && strcmp(c->id, "current") == 0)
+		answer_refuse(c, 404, "not-found", "there is no roll-out yet");
+	else
+		answer_store_error(c, error, "roll-out");
+}
+
 bool rollout_read_id(struct api_call *c, uint64_t *ret)
 {
 	*ret = 0;
@@ -61,6 +69,6 @@ bool rollout_find(struct api_call *c, struct rollout_record *ret)
 		return false;
 	r = store_rollout_get(c->server->store, id, ret);
 	if (r < 0)
-		answer_store_error(c, r, "roll-out");
+		rollout_refuse(c, r);
 	return r == 0;
 }

@@ -19,6 +19,9 @@ json_t *update_object(const struct update_record *u);
  * refused. */
 bool rollout_read_id(struct api_call *c, uint64_t *ret) must_use;
 
+/* As answer_store_error(), of the path's. */
+void rollout_refuse(struct api_call *c, int error);
+
 /* The roll-out of the path. false: there is none, or the store failed; it has been refused. */
 bool rollout_find(struct api_call *c, struct rollout_record *ret) must_use;
 

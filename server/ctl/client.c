@@ -133,6 +133,24 @@ static void print_reset(struct ctl *c, json_t *reset)
 	field(c, "Reset", line);
 }
 
+static void print_update(struct ctl *c, json_t *update)
+{
+	char time[WHEN_SIZE], line[800];
+	const char *state = get(update, "state"), *reason = get(update, "reason");
+	long long rollout = (long long)json_integer_value(json_object_get(update, "rollout"));
+	bool bad = *reason != '\0' || strcmp(state, "lost") == 0;
+
+	if (!*state)
+		return;
+	if (*reason)
+		snprintf(line, sizeof(line), "failed: %s: %s", reason, get(update, "text"));
+	else
+		snprintf(line, sizeof(line), "%s by roll-out %lld, asked %s",
+			strcmp(state, "under-way") == 0 ? "under way" : state, rollout,
+			when_exactly(get(update, "sent"), time));
+	field_painted(c, "Update", line, bad ? PAINT_BAD : PAINT_NONE);
+}
+
 static void print_clone(struct ctl *c, json_t *client)
 {
 	json_t *clone = json_object_get(client, "clone"), *machine;
@@ -181,6 +199,7 @@ static void print_client(struct ctl *c, json_t *client)
 	if (json_is_integer(uptime))
 		field(c, "Uptime", lasting(json_integer_value(uptime), time));
 	print_reset(c, json_object_get(client, "reset"));
+	print_update(c, json_object_get(client, "update"));
 	field(c, "OS", get(client, "os"));
 	field(c, "Kernel", get(client, "kernel"));
 	field(c, "Architecture", get(client, "arch"));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The release that the server offers. */
+/* The release that the server offers, and how far it is rolled out. */
 #include <string.h>
 
+#include "rollout.h"
 #include "table.h"
 
 static void list_file(struct table *t, json_t *file)
@@ -49,23 +50,54 @@ static int fetch(struct ctl *c, json_t **ret)
 	return offers ? request_get(c, "/api/v1/release", ret) : CTL_OK;
 }
 
-int release_show(struct ctl *c, int argc, char **argv)
+/* In short, and what there is to do about it. */
+static void print_rollout(struct ctl *c, json_t *rollout)
 {
-	json_t *release = NULL;
-	int r = options_only(c, NULL, 0, argc, argv, 0);
+	char progress[PROGRESS_SIZE];
 
-	if (r == CTL_OK)
-		r = fetch(c, &release);
-	if (r != CTL_OK)
-		return r;
-	if (c->json)
-		return print_json(json_pack("{s:o?}", "release", release));
+	fieldf(c, "Roll-out", "%lld, %s: version %s for %s", rollout_number(rollout),
+		get(rollout, "state"), get(rollout, "version"), get(rollout, "selector"));
+	field_painted(c, "Why", get(rollout, "reason"),
+		rollout_is(rollout, "halted") ? PAINT_BAD : PAINT_NONE);
+	field(c, "Machines", rollout_progress(rollout, progress));
+	fflush(stdout);
+	rollout_advise(rollout);
+}
+
+static int print_all(struct ctl *c, json_t *release, json_t *rollout)
+{
+	int r = CTL_OK;
+
 	if (release)
 		r = print_release(c, release);
 	else
 		field_painted(c, "Version",
 			"none: nothing can be enrolled or updated; the server's log tells why",
 			PAINT_BAD);
+	if (r == CTL_OK && (rollout || release))
+		putchar('\n');
+	if (r == CTL_OK && rollout)
+		print_rollout(c, rollout);
+	else if (r == CTL_OK && release)
+		field(c, "Roll-out", "none yet: musterctl release rollout --to SELECTOR");
+	return r;
+}
+
+int release_show(struct ctl *c, int argc, char **argv)
+{
+	json_t *release = NULL, *rollout = NULL;
+	int r = options_only(c, NULL, 0, argc, argv, 0);
+
+	if (r == CTL_OK)
+		r = fetch(c, &release);
+	if (r == CTL_OK)
+		r = rollout_newest(c, &rollout);
+	if (r == CTL_OK && c->json)
+		return print_json(
+			json_pack("{s:o?, s:o?}", "release", release, "rollout", rollout));
+	if (r == CTL_OK)
+		r = print_all(c, release, rollout);
 	json_decref(release);
+	json_decref(rollout);
 	return r;
 }
