@@ -15,6 +15,7 @@
 #include "presence.h"
 #include "server.h"
 #include "store/messages.h"
+#include "store/updates.h"
 #include "webhooks.h"
 
 /* The first failure sticks; so the families read as a list. */
@@ -65,8 +66,18 @@ static void gauge(struct exposition *w, const char *name, const char *help, uint
 struct stored {
 	uint64_t clients[CLIENT_REMOVED]; /* by state */
 	uint64_t live, entries, head, outlet;
+	struct rollout_record rollout; /* the newest; id 0: there is none */
 	struct webhooks_stats hooks;
 };
+
+static int read_rollout(struct store *s, struct rollout_record *ret)
+{
+	int r = store_rollout_get(s, 0, ret);
+
+	if (r == -ENOENT)
+		*ret = (struct rollout_record){ .state = ROLLOUT_ENDED };
+	return r == -ENOENT ? 0 : r;
+}
 
 /* -ENOTCONN: the database can't be reached. */
 static int read_stored(struct server *s, struct stored *ret)
@@ -84,6 +95,8 @@ static int read_stored(struct server *s, struct stored *ret)
 		r = store_message_head(s->store, &n.head);
 	if (r == 0)
 		r = store_outlet_get(s->store, &n.outlet);
+	if (r == 0)
+		r = read_rollout(s->store, &n.rollout);
 	if (r == 0)
 		r = webhooks_stats(s, &n.hooks);
 	if (r == 0)
@@ -105,6 +118,18 @@ static void webhooks(struct exposition *w, const struct webhooks_stats *h)
 		h->waiting);
 }
 
+static void rollouts(struct exposition *w, const struct rollout_record *r)
+{
+	gauge(w, "muster_rollout_running", "1: a roll-out of a release is running.",
+		r->state == ROLLOUT_RUNNING);
+	gauge(w, "muster_rollout_halted", "1: it is halted.", r->state == ROLLOUT_HALTED);
+	family(w, "muster_rollout_machines", "gauge",
+		"Machines that the newest roll-out has asked, by their outcome.");
+	labelled(w, "outcome", update_state_name(UPDATE_SENT), r->under_way);
+	labelled(w, "outcome", update_state_name(UPDATE_DONE), r->done);
+	labelled(w, "outcome", update_state_name(UPDATE_REFUSED), r->failed);
+}
+
 static void stored(struct exposition *w, const struct server *s, const struct stored *n)
 {
 	family(w, "muster_clients", "gauge", "Machines known, by their state.");
@@ -116,6 +141,7 @@ static void stored(struct exposition *w, const struct server *s, const struct st
 	if (s->config.outlet_file[0] != '\0' || s->config.outlet_command[0] != '\0')
 		gauge(w, "muster_outlet_waiting", "Messages that the outlet has not taken yet.",
 			n->head > n->outlet ? n->head - n->outlet : 0);
+	rollouts(w, &n->rollout);
 	webhooks(w, &n->hooks);
 }
 

@@ -93,6 +93,20 @@ status_of()
 	assert_equal "$(value 'muster_api_answers_total{status=4xx}')" 1
 }
 
+@test "the newest roll-out is told of, and whether it is halted" {
+	metrics_start
+	assert_equal "$(value muster_rollout_running)" 0
+	assert_equal "$(value 'muster_rollout_machines{outcome=failed}')" 0
+	musterctl release rollout --to role=nobody
+	assert_equal "$(value muster_rollout_running)" 1
+	assert_equal "$(value muster_rollout_halted)" 0
+	musterctl release halt
+	assert_equal "$(value muster_rollout_running)" 0
+	assert_equal "$(value muster_rollout_halted)" 1
+	musterctl release end
+	assert_equal "$(value muster_rollout_halted)" 0
+}
+
 @test "what the server asks of a machine is counted, too" {
 	metrics_start
 	token=$(musterctl token create --uses 1 2>/dev/null)

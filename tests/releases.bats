@@ -203,7 +203,7 @@ nothing_yet()
 	assert_output "roll-out $id is halted"
 	run -0 musterctl release
 	assert_line --regexp '^Why +it looks wrong$'
-	assert_line --partial 'musterctl release resume goes on'
+	assert_line --partial 'to go on: musterctl release resume'
 	run -0 musterctl release resume --failures 5
 	assert_output "roll-out $id is running: it halts when more than 5 fail"
 	run -0 musterctl release end "$id"

@@ -8,6 +8,7 @@
 #include "../store/search.h"
 #include "answer.h"
 #include "read.h"
+#include "rollouts.h"
 #include "value.h"
 
 #define SHOWN     5      /* of each list */
@@ -111,6 +112,19 @@ static int add_token(void *userdata, const struct token_record *t)
 	return 0;
 }
 
+/* The newest roll-out, if too many machines have failed or somebody has halted it. */
+static int add_rollout(struct server *server, json_t *list)
+{
+	struct rollout_record newest;
+	int r = store_rollout_get(server->store, 0, &newest);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (newest.state == ROLLOUT_HALTED)
+		json_array_append_new(list, rollout_object(server, &newest));
+	return 0;
+}
+
 /* "NAME": N of them, and the first few. */
 static void put(json_t *into, const char *name, uint64_t count, json_t *list)
 {
@@ -119,11 +133,12 @@ static void put(json_t *into, const char *name, uint64_t count, json_t *list)
 			json_pack("{s:I, s:o}", "count", (json_int_t)count, "list", list));
 }
 
-static int attention(struct store *s, const struct counts *n, json_t *into)
+static int attention(struct server *server, const struct counts *n, json_t *into)
 {
+	struct store *s = server->store;
 	struct client_filter filter = { .state = -1, .clones = true, .limit = SHOWN };
 	json_t *pending = json_array(), *away = json_array(), *clones = json_array();
-	json_t *refused = json_array(), *tokens = json_array();
+	json_t *refused = json_array(), *tokens = json_array(), *halted = json_array();
 	uint64_t refusals = 0, ending = 0, unseen = 0, doubles = 0, now = store_now(s);
 	int r = store_client_some(s, CLIENT_PENDING, SHOWN, add_client, pending);
 
@@ -139,6 +154,9 @@ static int attention(struct store *s, const struct counts *n, json_t *into)
 		r = store_client_clones(s, &doubles);
 	if (r == 0)
 		r = store_client_each(s, &filter, add_client, clones, NULL);
+	if (r == 0)
+		r = add_rollout(server, halted);
+	put(into, "rollouts", json_array_size(halted), halted);
 	put(into, "clones", doubles, clones);
 	put(into, "pending", n->of[CLIENT_PENDING], pending);
 	put(into, "refused", refusals, refused);
@@ -167,7 +185,7 @@ void api_overview(struct api_call *c)
 	if (r == 0)
 		r = enrolments(s, span, &bars);
 	if (r == 0)
-		r = attention(s, &n, needs);
+		r = attention(c->server, &n, needs);
 	if (r < 0) {
 		json_decref(bars);
 		json_decref(needs);

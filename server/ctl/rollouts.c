@@ -46,13 +46,14 @@ void rollout_advise(json_t *r)
 	bool offered = json_is_true(json_object_get(r, "offered"));
 
 	if (rollout_is(r, "halted"))
-		fprintf(stderr,
-			"nobody else is asked: see musterctl release machines --outcome failed, "
-			"then\n"
-			"musterctl release resume goes on, and musterctl release end ends it\n");
+		fputs("nobody else is asked; which failed, and why: "
+		      "musterctl release machines --outcome failed\n"
+		      "to go on: musterctl release resume; to give it up: musterctl release end\n",
+			stderr);
 	else if (rollout_is(r, "running") && !offered)
-		fprintf(stderr, "this server offers another release, so it asks nobody:\n"
-				"musterctl release rollout rolls out the one that it offers\n");
+		fputs("this server doesn't offer that release, so it asks nobody; "
+		      "see musterctl release\n",
+			stderr);
 }
 
 int rollout_verdict(json_t *r)

@@ -377,6 +377,35 @@ static void machines_come_in_pages(void **state)
 	}
 }
 
+static size_t needing(struct api_fixture *a)
+{
+	json_t *halted;
+
+	assert_int_equal(ask(a, "GET", "/api/v1/overview", NULL), 200);
+	halted = json_object_get(json_object_get(a->answer, "attention"), "rollouts");
+	assert_int_equal(number(halted, "count"), json_array_size(json_object_get(halted, "list")));
+	return json_array_size(json_object_get(halted, "list"));
+}
+
+static void what_is_halted_needs_somebody_until_it_goes_on(void **state)
+{
+	struct api_fixture *a = *state;
+
+	assert_int_equal(needing(a), 0);
+	offer(a, 1, "1.0");
+	enrolled(a, 1);
+	begins(a, "{\"selector\":\"*\"}");
+	assert_int_equal(needing(a), 0);
+	answers(a, 0, NACK_UPDATE, "no space");
+	assert_int_equal(needing(a), 1);
+	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/resume", NULL), 200);
+	assert_int_equal(needing(a), 0);
+	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/halt", NULL), 200);
+	assert_int_equal(needing(a), 1);
+	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/end", NULL), 200);
+	assert_int_equal(needing(a), 0);
+}
+
 /* A text of a machine's is anything. */
 static void what_a_machine_says_is_told_escaped_and_with_its_reason(void **state)
 {
@@ -434,6 +463,7 @@ int main(void)
 		T(everybody_meant_is_in_one_count),
 		T(who_has_had_it_before_is_not_waited_for),
 		T(machines_come_in_pages),
+		T(what_is_halted_needs_somebody_until_it_goes_on),
 		T(what_a_machine_says_is_told_escaped_and_with_its_reason),
 		T(the_same_request_under_a_key_starts_one),
 	};
