@@ -17,6 +17,7 @@
 #include "resets.h"
 #include "server.h"
 #include "store/listening.h"
+#include "updates.h"
 
 #define SKEW_TOLD 300 /* seconds that a machine's clock may be off before it is said */
 
@@ -148,7 +149,9 @@ static int answer_hello(
 		r = channel_state(c, client->state, client->reason);
 	if (r >= 0)
 		r = reply_ack(c, sequence, true);
-	return r < 0 || !first ? r : resets_due(c);
+	if (r >= 0 && first)
+		r = resets_due(c);
+	return r < 0 ? r : updates_hello(c, client);
 }
 
 static int take_hello(struct channel *c, uint64_t sequence, const struct hello *hello)
@@ -233,6 +236,7 @@ int agent_leave(struct channel *c, const struct message *m)
 	log_client(c, LOG_INFO, withdrawn ? "took its enrolment back" : "has left", "a machine");
 	channels_end_other(c);
 	mesh_look(c->server, c->id);
+	updates_left(c->server);
 	r = store_listening_drop(c->server->store, c->id);
 	if (r < 0)
 		return channel_store_failed(c, r);

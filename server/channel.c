@@ -14,6 +14,7 @@
 #include "log.h"
 #include "reply.h"
 #include "server.h"
+#include "updates.h"
 
 #define BATCH    8 /* packets taken in one event: nobody has the loop for long */
 #define IN_LIMIT (6 * STREAM_SLICE)
@@ -25,7 +26,7 @@
 
 void channel_linger(struct channel *c)
 {
-	bool busy = c->order.sequence != 0 || c->order.previous != NULL;
+	bool busy = c->order.sequence != 0 || c->order.previous != NULL || c->update.sequence != 0;
 
 	if (!c->dialled || c->standing == STANDING_OVER)
 		return;
@@ -106,6 +107,7 @@ static int on_input(void *owner, const uint8_t *data, size_t len)
 static void channel_free(struct channel *c)
 {
 	configs_forget(c);
+	updates_forget(c);
 	channels_leave(c);
 	if (c->dialled)
 		dialer_left(c);
@@ -173,6 +175,7 @@ int channel_start(
 void channel_finish(struct channel *c)
 {
 	configs_forget(c);
+	updates_forget(c);
 	channels_leave(c);
 	beats_forget(c);
 	c->standing = STANDING_OVER;

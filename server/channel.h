@@ -46,6 +46,15 @@ struct reset_sent {
 	uint64_t number;
 };
 
+/* The update that has been sent on this channel, or the place among those that may be asked for
+ * one; updates.h. */
+struct update_sent {
+	struct channel *next, **previous;
+	uint64_t sequence; /* 0: none that waits for an answer */
+	uint64_t number;
+	bool looked; /* for what there is, since something may have changed */
+};
+
 struct channel {
 	struct server *server;
 	struct stream *stream;
@@ -56,6 +65,7 @@ struct channel {
 	struct beat *beat;         /* a heartbeat that waits, or NULL (beats.h) */
 	struct order_queue order;
 	struct reset_sent reset;
+	struct update_sent update;
 	enum standing standing;
 	uint8_t id[CLIENT_ID_SIZE]; /* zero while anonymous */
 	struct channel *next;       /* in channels.h's table, if it is */

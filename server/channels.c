@@ -13,6 +13,7 @@
 #include "presence.h"
 #include "resets.h"
 #include "server.h"
+#include "updates.h"
 #include "workers.h"
 
 #define SLOTS 16384u
@@ -121,6 +122,7 @@ void channels_each(
 static void end_replaced(struct channel *c)
 {
 	configs_forget(c);
+	updates_forget(c);
 	channels_leave(c);
 	stream_end(c->stream);
 }
@@ -149,6 +151,7 @@ void channels_take_over(struct channel *c)
 static void due(struct channel *c)
 {
 	configs_due(c);
+	updates_due(c);
 	if (resets_due(c) < 0)
 		stream_end(c->stream);
 	else

@@ -34,7 +34,7 @@ void channels_end_other(struct channel *c);
 /* It is none of them any more: what was connected by it is not. May be called twice. */
 void channels_leave(struct channel *c);
 
-/* There may be something for the client now: configurations, a restart. */
+/* There may be something for the client now: configurations, a restart, an update. */
 void channels_due(struct channels *all, const uint8_t id[static CLIENT_ID_SIZE]);
 /* An administrator has changed the client: all its channels are told (STATE) with the turn's
  * commit; if it is no client any more they take nothing more and end within a second. */

@@ -15,6 +15,7 @@
 #include "store/listening.h"
 #include "store/resets.h"
 #include "tls.h"
+#include "updates.h"
 
 #define LOOK_USEC 5000000u /* at least so often; other servers write to the store too */
 #define SOON_USEC 20000u
@@ -331,19 +332,21 @@ static int dial_one(struct server *s)
 }
 
 /* 1: there is something for it; 0. */
-static int has_something(struct server *s, const uint8_t id[static CLIENT_ID_SIZE])
+static int has_something(struct server *s, const struct listening_record *l)
 {
 	static struct client_record client; /* large, and used nowhere beyond this call */
 	struct desired_order next;
 	struct reset_record reset;
-	int r = store_client_by_id(s->store, id, &client);
+	int r = store_client_by_id(s->store, l->client, &client);
 
 	if (r < 0 || client.state != CLIENT_ENROLLED)
 		return r < 0 && r != -ENOENT ? r : 0;
-	r = store_reset_get(s->store, id, &reset);
+	r = store_reset_get(s->store, l->client, &reset);
 	if (r == 0 && reset.state == RESET_WANTED)
 		return 1;
-	return r < 0 && r != -ENOENT ? r : desired_next(s, &client, &next);
+	if (r == 0 || r == -ENOENT)
+		r = desired_next(s, &client, &next);
+	return r != 0 ? r : updates_worth_dialling(s, &client, l->fails);
 }
 
 static int judge_one(struct server *s)
@@ -357,7 +360,7 @@ static int judge_one(struct server *s)
 	if (r >= 0)
 		r = store_listening_sure(s->store, l.client);
 	if (r >= 0)
-		r = has_something(s, l.client);
+		r = has_something(s, &l);
 	if (r > 0)
 		r = store_listening_by(s->store, l.client, store_now(s->store));
 	return r < 0 ? r : 1;

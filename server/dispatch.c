@@ -13,14 +13,22 @@
 #include "reply.h"
 #include "resets.h"
 #include "server.h"
+#include "updates.h"
 
-/* What a machine answers to is either of the two that wait for answers. */
+/* An answer without a subject. 1: it was to what such answers are to; 0: to something else. */
+static int take_short(struct channel *c, uint64_t sequence, uint16_t code, const char *text)
+{
+	int r = resets_answer(c, sequence, code, text);
+
+	return r == 0 ? updates_answer(c, sequence, code, text) : r;
+}
+
 static int take_ack(struct channel *c, const struct message *m)
 {
 	struct ack ack;
 	int r = ack_decode(m->body, m->len, &ack);
 
-	r = r < 0 || ack.subject.name[0] ? 0 : resets_answer(c, ack.sequence, 0, "");
+	r = r < 0 || ack.subject.name[0] ? 0 : take_short(c, ack.sequence, 0, "");
 	return r == 0 ? configs_ack(c, m) : r < 0 ? r : 0;
 }
 
@@ -31,7 +39,7 @@ static int take_nack(struct channel *c, const struct message *m)
 
 	r = r < 0 || nack.code == 0 || nack.subject.name[0]
 		    ? 0
-		    : resets_answer(c, nack.sequence, nack.code, nack.text);
+		    : take_short(c, nack.sequence, nack.code, nack.text);
 	return r == 0 ? configs_nack(c, m) : r < 0 ? r : 0;
 }
 
@@ -106,6 +114,7 @@ static int drop_answer(struct channel *c)
 {
 	configs_forget(c);
 	resets_forget(c);
+	updates_forget(c);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "dialer.h"
 #include "log.h"
 #include "mesh.h"
+#include "updates.h"
 
 #define TICK_USEC ((uint64_t)EPHEMERAL_TICK * 1000000)
 #define MORE_USEC 100000u /* while there is more to do */
@@ -42,6 +43,7 @@ static int remove_one(struct server *s, const uint8_t id[static CLIENT_ID_SIZE])
 	mesh_look(s, id);
 	channels_tell(s->channels, &client);
 	changes_tell_client(s, CHANGE_CLIENTS, id);
+	updates_left(s);
 	return 0;
 }
 

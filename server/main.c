@@ -18,6 +18,7 @@
 #include "outlet.h"
 #include "presence.h"
 #include "server.h"
+#include "updates.h"
 #include "workers.h"
 
 #define EXIT_USAGE      2
@@ -195,6 +196,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	}
 	if (release_load(&s->config, &s->keys, store_now(s->store), &s->release) < 0)
 		log_at(LOG_ERR, "the release stays as it was");
+	updates_look(s);
 	notice_tell("READY=1");
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "outlet.h"
 #include "presence.h"
 #include "server.h"
+#include "updates.h"
 #include "webhooks.h"
 
 #define NOTICE_MAX    960 /* bytes of one notice, but for its head */
@@ -160,6 +161,11 @@ void mesh_configs(struct server *s)
 	tell(s, "c");
 }
 
+void mesh_updates(struct server *s)
+{
+	tell(s, "u");
+}
+
 void mesh_peers(struct server *s)
 {
 	tell(s, "p");
@@ -258,6 +264,7 @@ static void look_at_all(struct mesh *m)
 		look(s, ids.data + at);
 	buffer_clear(&ids);
 	presence_refresh(s);
+	updates_look(s);
 	hear_topics(m, (1u << CHANGE_TOPICS) - 1);
 }
 
@@ -272,6 +279,8 @@ static void hear_word(struct mesh *m, const char *word)
 		look(s, id);
 	else if (strcmp(word, "c") == 0)
 		configs_all_due_here(s);
+	else if (strcmp(word, "u") == 0)
+		updates_look(s);
 	else if (strcmp(word, "p") == 0)
 		presence_refresh(s);
 	else if (word[0] == 't' && text_number(word + 1, 0, UINT32_MAX, &topics) == 0)

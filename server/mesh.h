@@ -4,6 +4,7 @@
  *
  *	l ID      look at that client: an administrator has changed it, or it has connected elsewhere
  *	c         configurations: look at all clients
+ *	u         updates: look at the roll-out
  *	p         a process has come or gone
  *	t TOPICS  for who watches (changes.h)
  *	*         some of it was lost: look at everything
@@ -40,6 +41,7 @@ void mesh_stop(struct server *s);
 /* Tells all others, after the turn's commit if one is open, or at once. Nothing if there are none. */
 void mesh_look(struct server *s, const uint8_t client[static CLIENT_ID_SIZE]);
 void mesh_configs(struct server *s);
+void mesh_updates(struct server *s);
 void mesh_peers(struct server *s);
 
 #endif

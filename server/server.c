@@ -30,6 +30,7 @@
 #include "presence.h"
 #include "stream.h"
 #include "tls.h"
+#include "updates.h"
 #include "webhooks.h"
 #include "workers.h"
 
@@ -173,6 +174,7 @@ int server_start(struct server *s)
 		limit_guesses,
 		mesh_start,
 		presence_start,
+		updates_start,
 		start_duties,
 		listener_start,
 		tally_start,
@@ -205,6 +207,7 @@ void server_stop(struct server *s)
 	s->listeners = listener_free(s->listeners);
 	s->guess_timer = sd_event_source_disable_unref(s->guess_timer);
 	configs_stop(s);
+	updates_stop(s);
 	s->channels = channels_free(s->channels);
 	s->beats = beats_free(s->beats);
 	s->deadlines = deadlines_free(s->deadlines);

@@ -26,6 +26,7 @@ struct beats;     /* beats.h: heartbeats that wait */
 struct poller;    /* poller.h: the connections' sockets */
 struct stream;    /* stream.h: every accepted connection */
 struct configs;   /* configs.h: configurations under way */
+struct updates;   /* updates.h: updates of machines */
 struct dialer;    /* dialer.h: connections to machines that listen */
 struct outlet;    /* outlet.h: messages to a file or a command */
 struct presence;  /* presence.h: who is connected where */
@@ -55,6 +56,7 @@ struct server {
 	struct channels *channels;
 	struct guesses *guesses;
 	struct configs *configs;
+	struct updates *updates;
 	struct dialer *dialer;
 	struct control *control;
 	struct access *access;

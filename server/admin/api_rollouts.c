@@ -7,6 +7,7 @@
 
 #include "../changes.h"
 #include "../log.h"
+#include "../updates.h"
 #include "answer.h"
 #include "page.h"
 #include "read.h"
@@ -18,7 +19,7 @@
 
 /* ---- acts */
 
-/* In the log, and to whoever watches. */
+/* In the log, to whoever watches, and to the processes whose machines may be meant. */
 static void tell(struct api_call *c, const struct rollout_record *r)
 {
 	char id[24], message[SELECTOR_SIZE + NOTE_SIZE + 256];
@@ -30,6 +31,7 @@ static void tell(struct api_call *c, const struct rollout_record *r)
 	log_fields(LOG_NOTICE, message, "MUSTER_ROLLOUT", id, "MUSTER_STATE",
 		rollout_state_name(r->state), "MUSTER_ACTOR", c->actor, NULL);
 	changes_tell(c->server, CHANGE_ROLLOUTS, id);
+	updates_changed(c->server);
 }
 
 void api_rollout_start(struct api_call *c)

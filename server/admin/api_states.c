@@ -11,6 +11,7 @@
 #include "../mesh.h"
 #include "../store/clones.h"
 #include "../store/resets.h"
+#include "../updates.h"
 #include "answer.h"
 #include "clients_json.h"
 #include "read.h"
@@ -55,6 +56,8 @@ static void change(struct api_call *c, enum client_act act)
 		mesh_look(c->server, client.id);
 		channels_tell(c->server->channels, &client);
 		dialer_tell(c->server, client.id);
+		if (channel_ends_with(client.state))
+			updates_left(c->server);
 	}
 	answer_json(c, 200, client_whole_object(c->server, &client));
 }

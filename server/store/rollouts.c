@@ -126,7 +126,7 @@ static int audit_rollout(struct store *s, const char *actor, const char *act, ui
 static int audit_start(
 	struct store *s, const struct rollout_spec *spec, const struct rollout_record *started)
 {
-	char object[24], release[2 * RELEASE_SIZE + 1];
+	char object[24], release[2 * RELEASE_DIGEST_SIZE + 1];
 	char detail[SELECTOR_SIZE + sizeof(release) + 160];
 
 	snprintf(object, sizeof(object), "%llu", (unsigned long long)started->id);
@@ -170,7 +170,7 @@ static int end_former(struct store *s, const char *actor, uint64_t successor)
 static bool can_be(const struct rollout_spec *spec)
 {
 	return config_selector_check(spec->selector) == 0 && spec->version[0] != '\0' &&
-	       strlen(spec->version) < RELEASE_VERSION_SIZE && spec->at_once > 0 &&
+	       strlen(spec->version) < VERSION_SIZE && spec->at_once > 0 &&
 	       spec->at_once <= ROLLOUT_AT_ONCE_MAX && spec->failures <= ROLLOUT_FAILURES_MAX;
 }
 
@@ -187,7 +187,7 @@ int store_rollout_start(
 		r = end_former(s, spec->actor, id);
 	if (r == 0)
 		r = db_run(s->db, &insert,
-			VALUES(value_integer(id), value_bytes(spec->release, RELEASE_SIZE),
+			VALUES(value_integer(id), value_bytes(spec->release, RELEASE_DIGEST_SIZE),
 				value_text(spec->version), value_text(spec->selector),
 				value_integer(spec->at_once), value_integer(spec->failures),
 				value_integer(store_now(s)), value_text(spec->actor)),

@@ -13,9 +13,8 @@
 #define MUSTER_STORE_ROLLOUTS_H
 
 #include "configs.h"
+#include "lib/manifest.h"
 
-#define RELEASE_SIZE         32 /* what names a release: manifest_digest() */
-#define RELEASE_VERSION_SIZE 33
 #define ROLLOUT_AT_ONCE_MAX  10000u
 #define ROLLOUT_FAILURES_MAX 1000000u
 
@@ -28,9 +27,9 @@ const char *rollout_state_name(enum rollout_state state); /* "running", "halted"
 
 struct rollout_record {
 	uint64_t id; /* drawn when it was started, so the newest has the greatest */
-	uint8_t release[RELEASE_SIZE];
-	char version[RELEASE_VERSION_SIZE]; /* the release's */
-	char selector[SELECTOR_SIZE];       /* as a configuration's (configs.h) */
+	uint8_t release[RELEASE_DIGEST_SIZE];
+	char version[VERSION_SIZE];   /* the release's */
+	char selector[SELECTOR_SIZE]; /* as a configuration's (configs.h) */
 	uint32_t at_once;
 	uint32_t failures; /* that many machines may fail or be lost; one more, and it halts */
 	enum rollout_state state;
@@ -42,7 +41,7 @@ struct rollout_record {
 };
 
 struct rollout_spec {
-	const uint8_t *release; /* RELEASE_SIZE bytes */
+	const uint8_t *release; /* RELEASE_DIGEST_SIZE bytes */
 	const char *version;
 	const char *selector;
 	uint32_t at_once;  /* from 1 to ROLLOUT_AT_ONCE_MAX */

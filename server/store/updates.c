@@ -195,28 +195,50 @@ static bool is_settled(const struct client_record *c, const struct rollout_recor
 	       !config_selector_matches(now->selector, c);
 }
 
-int store_update_take(struct store *s, const struct client_record *client,
-	const uint8_t offered[static RELEASE_SIZE], struct update_record *ret)
+/* What there is for it; *ret_now is the newest roll-out if it may have to wait for that. */
+static int judge(struct store *s, const struct client_record *client, const uint8_t *offered,
+	struct rollout_record *ret_now, struct update_record *ret_was)
 {
-	struct rollout_record now;
-	struct update_record was = {};
-	int r = client->state == CLIENT_ENROLLED ? store_update_get(s, client->id, &was) : 0;
+	int r = client->state == CLIENT_ENROLLED ? store_update_get(s, client->id, ret_was) : 0;
 
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (client->state != CLIENT_ENROLLED)
 		return UPDATE_NOTHING;
-	if (r == 0 && was.state == UPDATE_SENT && memcmp(was.release, offered, RELEASE_SIZE) == 0) {
-		*ret = was;
+	if (r == -ENOENT)
+		*ret_was = (struct update_record){};
+	else if (ret_was->state == UPDATE_SENT &&
+		 memcmp(ret_was->release, offered, RELEASE_DIGEST_SIZE) == 0)
 		return UPDATE_TAKEN;
-	}
-	r = store_rollout_get(s, 0, &now);
+	r = store_rollout_get(s, 0, ret_now);
 	if (r < 0)
 		return r == -ENOENT ? UPDATE_NOTHING : r;
-	if (now.state == ROLLOUT_ENDED || is_settled(client, &now, &was))
+	if (ret_now->state == ROLLOUT_ENDED || is_settled(client, ret_now, ret_was))
 		return UPDATE_NOTHING;
-	if (now.state == ROLLOUT_HALTED || memcmp(now.release, offered, RELEASE_SIZE) != 0)
-		return UPDATE_WAITS;
+	return UPDATE_WAITS;
+}
+
+int store_update_look(struct store *s, const struct client_record *client,
+	const uint8_t offered[static RELEASE_DIGEST_SIZE])
+{
+	struct rollout_record now;
+	struct update_record was;
+
+	return judge(s, client, offered, &now, &was);
+}
+
+int store_update_take(struct store *s, const struct client_record *client,
+	const uint8_t offered[static RELEASE_DIGEST_SIZE], struct update_record *ret)
+{
+	struct rollout_record now;
+	struct update_record was;
+	int r = judge(s, client, offered, &now, &was);
+
+	if (r == UPDATE_TAKEN)
+		*ret = was;
+	if (r != UPDATE_WAITS || now.state != ROLLOUT_RUNNING ||
+		memcmp(now.release, offered, RELEASE_DIGEST_SIZE) != 0)
+		return r;
 	return take(s, client, &now, &was, ret);
 }
 

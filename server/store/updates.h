@@ -21,8 +21,8 @@ const char *update_state_name(enum update_state state); /* "under-way", "done", 
 struct update_record {
 	uint8_t client[CLIENT_ID_SIZE];
 	uint64_t rollout;
-	uint8_t release[RELEASE_SIZE]; /* the roll-out's */
-	uint64_t number;               /* of the order (muster-protocol(7), "Numbers of orders") */
+	uint8_t release[RELEASE_DIGEST_SIZE]; /* the roll-out's */
+	uint64_t number; /* of the order (muster-protocol(7), "Numbers of orders") */
 	enum update_state state;
 	uint64_t sent;     /* when it was asked; anew, if it had been lost */
 	uint64_t answered; /* or when it was found lost; 0 while under way */
@@ -41,7 +41,12 @@ enum update_taken {
  * again and takes no other place, whatever its roll-out has become. A lost one takes a place again,
  * under the number that it had. enum update_taken, or negative. */
 int store_update_take(struct store *s, const struct client_record *client,
-	const uint8_t offered[static RELEASE_SIZE], struct update_record *ret) must_use;
+	const uint8_t offered[static RELEASE_DIGEST_SIZE], struct update_record *ret) must_use;
+
+/* The same by reading only: UPDATE_TAKEN: it is under way; UPDATE_WAITS: it is to be asked, now or
+ * later. */
+int store_update_look(struct store *s, const struct client_record *client,
+	const uint8_t offered[static RELEASE_DIGEST_SIZE]) must_use;
 
 /* -ENOENT: it was never asked. */
 int store_update_get(struct store *s, const uint8_t client[static CLIENT_ID_SIZE],

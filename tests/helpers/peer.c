@@ -17,6 +17,8 @@
  *	guess N                 N TOKENs with random digits, counted
  *	say OP HEX              a message of that op code number and body; no answer is awaited
  *	answer                  awaits one message
+ *	update                  awaits the next UPDATE
+ *	ack, nack CODE TEXT     answers to it
  *	closed                  awaits the end
  *	call-me HEX32           writes this client id from now on
  *	machine TEXT            has this machine-id from now on (otherwise one of its own)
@@ -31,7 +33,7 @@
  *	                        that bit flipped; tells how many were answered
  *	flood N                 HELLO after HELLO, N at most, without reading an answer
  *	close                   ends the connection
- *	wait                    until a line comes on standard input
+ *	wait                    until a line comes on standard input; one that is empty is for one machine of several
  *
  * ask and enrol connect first, without a TLS key, if there is no connection; hello and leave with it. Each answer
  * is a line "op=ENROLLED client=... ", the end of the connection "closed". --count plays the commands as N machines
@@ -184,6 +186,52 @@ static int do_answer(char **a)
 {
 	(void)a;
 	return await_answer();
+}
+
+static uint64_t update_sequence; /* of the last UPDATE */
+
+/* It may be long until others have answered. */
+static int do_update(char **a)
+{
+	const struct timeval patience = { .tv_sec = 120 };
+	struct message m;
+
+	(void)a;
+	setsockopt(me.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	do {
+		if (next_message(&m) == 0) {
+			tell("closed");
+			return FAILED;
+		}
+		tell_answer(&m);
+	} while (m.op != OP_UPDATE);
+	update_sequence = m.sequence;
+	return 0;
+}
+
+static int do_ack(char **a)
+{
+	struct ack ack = { .sequence = update_sequence };
+	uint8_t body[64];
+
+	(void)a;
+	ssize_t len = ack_encode(&ack, body, sizeof(body));
+	must((int)len, "ACK");
+	send_message(OP_ACK, body, (size_t)len);
+	return 0;
+}
+
+static int do_nack(char **a)
+{
+	struct nack nack = { .sequence = update_sequence,
+		.code = (uint16_t)strtoul(a[0], NULL, 10) };
+	uint8_t body[sizeof(nack.text) + 64];
+
+	snprintf(nack.text, sizeof(nack.text), "%s", a[1]);
+	ssize_t len = nack_encode(&nack, body, sizeof(body));
+	must((int)len, "NACK");
+	send_message(OP_NACK, body, (size_t)len);
+	return 0;
 }
 
 static int do_closed(char **a)
@@ -342,6 +390,7 @@ static int do_wait(char **a)
 	char line[256];
 
 	(void)a;
+	setvbuf(stdin, NULL, _IONBF, 0); /* the lines after it are others' */
 	tell("waiting");
 	return fgets(line, sizeof(line), stdin) != NULL ? 0 : FAILED;
 }
@@ -361,6 +410,9 @@ static const struct command {
 	{ "guess", 1, do_guess },
 	{ "say", 2, do_say },
 	{ "answer", 0, do_answer },
+	{ "update", 0, do_update },
+	{ "ack", 0, do_ack },
+	{ "nack", 2, do_nack },
 	{ "closed", 0, do_closed },
 	{ "call-me", 1, do_call_me },
 	{ "machine", 1, do_machine },

@@ -9,7 +9,7 @@
 
 #define ANYTHING -1
 
-static const uint8_t first[RELEASE_SIZE] = { 1 }, second[RELEASE_SIZE] = { 2 };
+static const uint8_t first[RELEASE_DIGEST_SIZE] = { 1 }, second[RELEASE_DIGEST_SIZE] = { 2 };
 static const struct rollout_order by_root = { .reason = "enough", .actor = "uid:0(root)" };
 
 /* As many machines of role=web. */

@@ -44,7 +44,7 @@ static void tell_labels(const struct labels *l, char *text)
 int tell_answer(const struct message *m)
 {
 	static char labels[LABELS_TEXT_SIZE];
-	char id[CLIENT_ID_TEXT_SIZE];
+	char id[CLIENT_ID_TEXT_SIZE], release[2 * RELEASE_DIGEST_SIZE + 1];
 	union {
 		struct token_answer token;
 		struct enrolled enrolled;
@@ -53,6 +53,7 @@ int tell_answer(const struct message *m)
 		struct config_order order;
 		struct state_notice state;
 		struct reset_order reset;
+		struct update_order update;
 	} b;
 
 	switch (m->op) {
@@ -92,6 +93,13 @@ int tell_answer(const struct message *m)
 		must(reset_order_decode(m->body, m->len, &b.reset), "RESET");
 		tell("op=RESET sequence=%llu number=%llu", (unsigned long long)m->sequence,
 			(unsigned long long)b.reset.number);
+		return 0;
+	case OP_UPDATE:
+		must(update_order_decode(m->body, m->len, &b.update), "UPDATE");
+		sodium_bin2hex(release, sizeof(release), b.update.release, RELEASE_DIGEST_SIZE);
+		tell("op=UPDATE sequence=%llu number=%llu release=%s version=%s",
+			(unsigned long long)m->sequence, (unsigned long long)b.update.number,
+			release, b.update.version);
 		return 0;
 	case OP_CONFIG:
 		must(config_order_decode(m->body, m->len, &b.order), "CONFIG");
