@@ -66,6 +66,10 @@ browser()
 	browser rollout
 }
 
+@test "a release is rolled out, after it was told to how many, and another roll-out ends it" {
+	browser releases
+}
+
 @test "everything can be done by the keyboard" {
 	browser keyboard
 }

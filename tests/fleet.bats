@@ -21,10 +21,11 @@ setup_file()
 		Name=muster.example:8443
 		State=$dir/state
 		Control=$MUSTER_SOCKET
+		Clients=$dir/none
 		[dashboard]
 		Listen=127.0.0.1:0
 	END
-	# It makes the keys and the tables; the database is filled while it's down.
+	# It offers no release. First it makes the keys and the tables; the database is filled while it's down.
 	start
 	stop
 	"$BUILD/tests/load/seed" "$dir/state/muster.db" "$MACHINES" hostile
@@ -74,6 +75,10 @@ browser()
 
 @test "a configuration is made, counted, watched, compared, rolled back and removed" {
 	browser fleet-configurations
+}
+
+@test "a halted roll-out tells why and where, is resumed, halted and ended, and is seen as it happens" {
+	browser fleet-releases
 }
 
 @test "messages and the audit log scroll, are searched and stay live; the chain is verified" {

@@ -17,6 +17,7 @@ static const char *const page_roots[] = {
 	"login",
 	"machines",
 	"messages",
+	"releases",
 	"settings",
 	"tokens",
 };

@@ -7,6 +7,7 @@ const LINES = {
 	overview: ["M2.5 13.5v-5M6.2 13.5v-9M9.8 13.5v-6M13.5 13.5v-11"],
 	machines: ["M2.5 3h11v4h-11zM2.5 9h11v4h-11z", "M5 5h.01M5 11h.01"],
 	configurations: ["M4 2h5.5L12.5 5v9H4z", "M9.5 2v3h3M6.3 8h4M6.3 11h4"],
+	releases: ["M2.5 5 8 2l5.5 3v6L8 14l-5.5-3z", "M2.5 5 8 8l5.5-3M8 8v6"],
 	tokens: ["M6.5 9.5 13 3M11 5l1.7 1.7M5 13.2a2.7 2.7 0 1 0 0-5.4 2.7 2.7 0 0 0 0 5.4z"],
 	messages: ["M2.5 3.5h11v7.5h-6L4.5 13.5V11h-2z"],
 	audit: ["M5.5 4h8M5.5 8h8M5.5 12h8", "M2.5 4h.01M2.5 8h.01M2.5 12h.01"],

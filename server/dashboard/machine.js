@@ -173,15 +173,21 @@ export async function editAddress(client) {
 	return done === true;
 }
 
-// Filled again only when what is seen in it is other: focus and selection stay.
+// Filled again only when what is seen in it is other: focus and selection stay. What has the focus and is made anew has
+// it again, found by its data-keep or by its place.
 export function part(node, build) {
 	let before = null;
+	const places = () => [...node.querySelectorAll("a, button, input")];
 
 	return (data, seen = data) => {
-		const text = JSON.stringify(seen);
-		if (text !== before)
-			fill(node, build(data));
+		const text = JSON.stringify(seen), focused = document.activeElement;
+		if (text === before)
+			return;
 		before = text;
+		const keep = node.contains(focused) ? focused.dataset.keep : undefined, at = places().indexOf(focused);
+		fill(node, build(data));
+		if (at >= 0)
+			(places().find((n) => keep !== undefined && n.dataset.keep === keep) ?? places()[at])?.focus({ preventScroll: true });
 	};
 }
 

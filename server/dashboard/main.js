@@ -10,7 +10,8 @@ import { place } from "./shell.js";
 import { failure } from "./ui.js";
 
 // The first that fits. What is no thing of its kind stands where no name can: no configuration's begins with "-", and
-// ids of tokens and machines are t-… and hexadecimal.
+// ids of tokens and machines are t-… and hexadecimal, and roll-outs
+// have numbers.
 const PAGES = [
 	["/", { title: "Overview", nav: "/", load: () => import("./page-overview.js") }],
 	["/login", { title: "Log in", bare: true, load: () => import("./page-login.js") }],
@@ -24,6 +25,9 @@ const PAGES = [
 	["/configurations/:name", { title: "Configuration", nav: "/configurations", load: () => import("./page-configuration.js") }],
 	["/configurations/:name/edit", { title: "Edit", nav: "/configurations", role: "operator", load: () => import("./page-configuration-edit.js") }],
 	["/configurations/:name/:part", { title: "Configuration", nav: "/configurations", load: () => import("./page-configuration.js") }],
+	["/releases", { title: "Releases", nav: "/releases", load: () => import("./page-releases.js") }],
+	["/releases/new", { title: "Roll out", nav: "/releases", role: "operator", load: () => import("./page-rollout-new.js") }],
+	["/releases/:id", { title: "Roll-out", nav: "/releases", load: () => import("./page-rollout.js") }],
 	["/messages", { title: "Messages", nav: "/messages", load: () => import("./page-messages.js") }],
 	["/audit", { title: "Audit", nav: "/audit", load: () => import("./page-audit.js") }],
 	["/settings", { title: "Settings", nav: "/settings", load: () => import("./page-settings.js") }],

@@ -8,7 +8,7 @@ import { button, card, empty, failure, header, linkButton, number, searchBox } f
 import { table } from "./table.js";
 import { when } from "./time.js";
 
-const KINDS = [["", "Every kind"], ["client.", "Machines"], ["token.", "Tokens"], ["config.", "Configurations"],
+const KINDS = [["", "Every kind"], ["client.", "Machines"], ["token.", "Tokens"], ["config.", "Configurations"], ["rollout.", "Roll-outs"],
 	["admin.", "Administrators"], ["session.", "Logins"], ["api-token.", "API tokens"], ["server.", "The server"]];
 const FILTERS = ["q", "act", "object"];
 
@@ -20,6 +20,8 @@ function objectOf(e) {
 	const [, name, revision] = /^([a-z0-9][a-z0-9._-]*)@(\d+)$/.exec(e.object) ?? [];
 	if (name && e.act.startsWith("config."))
 		return h("a", { href: path`/configurations/${name}/history` }, `${name}, revision ${revision}`);
+	if (/^\d+$/.test(e.object) && e.act.startsWith("rollout."))
+		return h("a", { href: path`/releases/${e.object}` }, e.object);
 	return e.object || "–";
 }
 

@@ -8,6 +8,7 @@ import { badge, button, card, empty, facts, header, labels, linkButton, menu } f
 import { can } from "./session.js";
 import { ACTS, act, actButton, changedIds, editAddress, editLabels, nameOf, part, statusBadge } from "./machine.js";
 import { outcomeBadge, refusal, revisions } from "./outcome.js";
+import { updateBadge, updateWords } from "./release.js";
 import { duration, when } from "./time.js";
 import { failure } from "./ui.js";
 import { go } from "./router.js";
@@ -102,13 +103,22 @@ function configsPart(c) {
 		refusal(one))));
 }
 
+// The last that a roll-out asked of it.
+function updatePart(u) {
+	const said = updateWords(u);
+
+	return h("ul", { class: "entries" }, h("li",
+		h("div", { class: "entry-head" }, h("a", { href: path`/releases/${u.rollout}` }, "Roll-out"), updateBadge(u), !said && when(u.answered ?? u.sent)), said));
+}
+
 // ---- what has happened
 
 const WORDS = {
 	"client.enrol": "Enrolled", "client.approve": "Approved", "client.refuse": "Refused", "client.suspend": "Suspended",
 	"client.resume": "Resumed", "client.revoke": "Revoked", "client.leave": "Left", "client.label": "Other labels",
 	"client.reset": "Agent to be restarted", "client.clone": "Two machines with its identity", "client.clear-clone": "Alarm cleared",
-	"client.address": "Address to dial", "client.restart": "Agent restarted", "client.reset-refused": "Agent not restarted", "client.split": "Two machines after all", "client.replace": "Replaced", "client.return": "Is back",
+	"client.address": "Address to dial", "client.restart": "Agent restarted", "client.reset-refused": "Agent not restarted", "client.update": "Updated",
+	"client.update-refused": "Not updated", "client.update-lost": "Not heard of since it was asked to update", "client.split": "Two machines after all", "client.replace": "Replaced", "client.return": "Is back",
 };
 
 function eventRow(e, id) {
@@ -163,6 +173,7 @@ function actions(c, again) {
 	return [...first.map((which) => actButton(c, which, again)),
 		menu(`More for ${nameOf(c)}`, [
 			c.state === "enrolled" && ["Push a configuration to it", () => go(`/configurations/-/new?client=${c.id}`), { icon: "configurations" }],
+			c.state === "enrolled" && ["Roll the release out to it", () => go(`/releases/new?client=${c.id}`), { icon: "releases" }],
 			c.listening && ["Where to dial it …", async () => await editAddress(c) && again(), { icon: "external" }],
 			...rest.map((which) => [ACTS[which].button, async () => await act(c, which) && again(which),
 				{ danger: ACTS[which].kind === "danger", icon: ACTS[which].icon }]),
@@ -172,16 +183,20 @@ function actions(c, again) {
 export async function page(view) {
 	const load = () => get(path`/clients/${view.params.id}`, null, { signal: view.signal });
 	const client = await load(), id = client.id;
-	const nodes = Object.fromEntries(["badges", "acts", "matters", "about", "labels", "identity", "configs", "messages"].map((n) => [n, h("div")]));
+	const nodes = Object.fromEntries(["badges", "acts", "matters", "about", "labels", "identity", "configs", "update", "messages"].map((n) => [n, h("div")]));
 	const story = timeline(view, id);
 	const again = (which) => (which === "remove" ? go("/machines", { replace: true }) : look());
 	const parts = [part(nodes.badges, statusBadge), part(nodes.acts, (c) => h("div", { class: "actions" }, actions(c, again))),
 		part(nodes.matters, (c) => matters(c, again)), part(nodes.about, about), part(nodes.labels, (c) => labelsPart(c, again)),
-		part(nodes.identity, identity), part(nodes.configs, configsPart)];
+		part(nodes.identity, identity), part(nodes.configs, configsPart), part(nodes.update, (c) => c.update && updatePart(c.update))];
 	// What each of them shows of it: the others stay as they are.
 	const seen = [(c) => [c.state, c.connected, c.clone], (c) => [c.state, c.hostname, c.listening?.fixed], (c) => [c.state, c.reason, c.since, c.reset, c.connected, c.clone, c.clone_machines, c.listening?.error], null,
-		(c) => [c.labels, c.state, c.hostname], (c) => [c.id, c.key, c.boot_id], (c) => c.configs];
-	const fillIn = (c) => parts.forEach((p, i) => p(c, seen[i] ? seen[i](c) : c));
+		(c) => [c.labels, c.state, c.hostname], (c) => [c.id, c.key, c.boot_id], (c) => c.configs, (c) => c.update];
+	const updateCard = card("Last update", nodes.update);
+	const fillIn = (c) => {
+		parts.forEach((p, i) => p(c, seen[i] ? seen[i](c) : c));
+		updateCard.hidden = c.update === null;
+	};
 	const showMessages = part(nodes.messages, (list) => messagesPart(list, id));
 	const lookAtMessages = async () => showMessages((await get("/messages", { client: id, order: "newest", limit: 5 }, { signal: view.signal })).messages);
 	const look = async () => {
@@ -199,9 +214,9 @@ export async function page(view) {
 	view.title(nameOf(client));
 	fillIn(client);
 	await Promise.all([story.load(), lookAtMessages()]);
-	view.watch(["clients", "status", "configs", "receipts", "messages"], (changes) => {
+	view.watch(["clients", "status", "configs", "receipts", "messages", "rollouts"], (changes) => {
 		const ids = changedIds(changes, ["clients", "status", "configs", "receipts", "messages"]);
-		if (ids === null || [...ids].some((one) => one.endsWith(id)) || changes.has("configs"))
+		if (ids === null || [...ids].some((one) => one.endsWith(id)) || changes.has("configs") || changes.has("rollouts"))
 			look();
 	});
 	const root = h("div",
@@ -209,7 +224,7 @@ export async function page(view) {
 		nodes.matters,
 		h("div", { class: "columns" },
 			h("div", card("Configurations", nodes.configs), card("What has happened", story.root), card("Messages", nodes.messages)),
-			h("div", card("Labels", nodes.labels), card("About it", nodes.about), card("Identity", nodes.identity))));
+			h("div", updateCard, card("Labels", nodes.labels), card("About it", nodes.about), card("Identity", nodes.identity))));
 	nodes.matters.className = "matters";
 	return root;
 }

@@ -26,6 +26,8 @@ const ATTENTION = [
 	{ key: "refused", kind: "bad", href: "/configurations",
 		one: (r) => ({ href: path`/configurations/${r.name}`, text: `${r.name} on ${r.hostname ?? r.id.slice(0, 8)}` }),
 		text: (n) => `${count(n, "refused configuration")}`, why: "A machine could not take what it should have; it keeps what it had." },
+	{ key: "rollouts", kind: "bad", href: "/releases", one: (r) => ({ href: path`/releases/${r.id}`, text: `release ${r.version}` }),
+		text: (n) => `${count(n, "halted roll-out")}`, why: "No other machine is asked to take the release until somebody resumes it." },
 	{ key: "pending", kind: "warn", href: "/machines?state=pending", one: machine,
 		text: (n) => `${count(n, "machine waits", "machines wait")} for approval`, why: "They get nothing until somebody has looked at them." },
 	{ key: "offline", kind: "warn", href: "/machines?connected=no", one: machine,
@@ -113,7 +115,7 @@ export async function page(view) {
 	};
 
 	show(await load());
-	view.watch(["status", "clients", "tokens", "receipts", "configs"], look);
+	view.watch(["status", "clients", "tokens", "receipts", "configs", "rollouts"], look);
 	view.every(60000, look);
 	return [
 		header("Overview"),

@@ -18,8 +18,8 @@ function keyOf({ key, colour, text, count, href }, choose) {
 	const content = [colour && h("span", { class: `swatch part-${colour}`, "aria-hidden": "true" }), h("span", text), " ", h("strong", number(count))];
 
 	if (choose && (!choose.only || key === "" || choose.only.includes(key)))
-		return h("button", { type: "button", class: "key", "aria-pressed": String(choose.chosen === key), onclick: () => choose.f(key) }, content);
-	return href ? h("a", { class: "key", href }, content) : h("span", { class: "key still" }, content);
+		return h("button", { type: "button", class: "key", "data-keep": key, "aria-pressed": String(choose.chosen === key), onclick: () => choose.f(key) }, content);
+	return href ? h("a", { class: "key", "data-keep": key, href }, content) : h("span", { class: "key still" }, content);
 }
 
 function bar(parts) {

@@ -3,7 +3,7 @@
 
 export const ROLES = {
 	viewer: { article: "a", may: "sees everything but contents of configurations; changes nothing" },
-	operator: { article: "an", may: "makes tokens, pushes configurations, approves, suspends, revokes and removes machines" },
+	operator: { article: "an", may: "makes tokens, pushes configurations, rolls out releases, approves, suspends, revokes and removes machines" },
 	administrator: { article: "an", may: "does that and decides who else may: administrators, API tokens, webhooks" },
 };
 

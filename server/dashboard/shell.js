@@ -18,6 +18,7 @@ const LINKS = [
 	{ path: "/", text: "Overview", icon: "overview", key: "o" },
 	{ path: "/machines", text: "Machines", icon: "machines", key: "m" },
 	{ path: "/configurations", text: "Configurations", icon: "configurations", key: "c" },
+	{ path: "/releases", text: "Releases", icon: "releases", key: "r" },
 	{ path: "/tokens", text: "Tokens", icon: "tokens", key: "t" },
 	{ path: "/messages", text: "Messages", icon: "messages", key: "e" },
 	{ path: "/audit", text: "Audit", icon: "audit", key: "a" },

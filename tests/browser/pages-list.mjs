@@ -22,6 +22,7 @@ export async function pages(api) {
 async function fleet(api) {
 	const { clients: [machine] } = await api("GET", "/clients?sort=-seen&limit=1");
 	const { configs: [config] } = await api("GET", "/configs?limit=1");
+	const { rollouts: [rollout] } = await api("GET", "/rollouts?limit=1");
 
 	return [
 		{ name: "machines", path: "/machines" },
@@ -32,6 +33,9 @@ async function fleet(api) {
 		config && { name: "configuration-content", path: `/configurations/${config.name}/content` },
 		config && { name: "configuration-history", path: `/configurations/${config.name}/history` },
 		config && { name: "configuration-edit", path: `/configurations/${config.name}/edit` },
+		{ name: "releases", path: "/releases" },
+		{ name: "release-new", path: "/releases/new" },
+		rollout && { name: "release", path: `/releases/${rollout.id}` },
 		{ name: "messages", path: "/messages" },
 		{ name: "audit", path: "/audit" },
 	].filter(Boolean);

@@ -8,7 +8,7 @@ export default async function test(browser) {
 
 	await viewer.login("vera", "/tokens");
 	assertEqual(await viewer.page.getByRole("link", { name: "Make a token" }).count(), 0, "links to make a token");
-	for (const path of ["/tokens/new", "/settings/administrators", "/settings/api-tokens", "/settings/webhooks"]) {
+	for (const path of ["/tokens/new", "/releases/new", "/settings/administrators", "/settings/api-tokens", "/settings/webhooks"]) {
 		await viewer.open(path);
 		await viewer.page.getByRole("heading", { name: "No permission", level: 1 }).waitFor();
 	}

@@ -16,6 +16,7 @@
 #include "server/store/configs.h"
 #include "server/store/internal.h"
 #include "server/store/messages.h"
+#include "server/store/updates.h"
 
 #define DAY     86400u
 #define DAYS    60u
@@ -209,6 +210,59 @@ static void message(struct seed *s, uint32_t n)
 	must(store_message_add(s->store, s->ids[n], &m, &limits), "message");
 }
 
+static void roll_out(struct seed *s, const char *version, const char *selector, uint32_t failures,
+	struct rollout_record *ret)
+{
+	uint8_t release[RELEASE_SIZE];
+	struct rollout_spec spec = { .release = release,
+		.version = version,
+		.selector = selector,
+		.at_once = 10,
+		.failures = failures,
+		.actor = "uid:0(root)" };
+
+	memset(release, (int)strlen(selector), sizeof(release));
+	must(store_rollout_start(s->store, &spec, ret), "roll-out");
+}
+
+/* What becomes of the nth of them: most are done, six stay under way, three fail. */
+static void outcome(struct seed *s, const struct update_record *u, uint32_t nth)
+{
+	if (nth >= 40 && nth < 46)
+		return;
+	if (nth == 27)
+		must(store_update_lost(s->store, u->client, "not heard of for 15 minutes"), "lost");
+	else
+		must(store_update_answer(s->store, u->client, u->number,
+			     nth == 7    ? NACK_PUT_BACK
+			     : nth == 47 ? NACK_UPDATE
+					 : 0,
+			     s->hostile ? HOSTILE : "the folder /usr/local/sbin is read-only"),
+			"answer");
+}
+
+/* Of the role "web", until the third failure halts it. */
+static void update_some(struct seed *s)
+{
+	struct rollout_record r;
+	struct client_record c;
+	struct update_record u;
+
+	roll_out(s, "0.1.0-rc1", "env=staging", 0, &r);
+	roll_out(s, "0.1.0", "role=web", 2, &r);
+	for (uint32_t n = 0, nth = 0; n < s->machines; n++) {
+		int taken = store_client_by_id(s->store, s->ids[n], &c);
+
+		if (taken == 0)
+			taken = store_update_take(s->store, &c, r.release, &u);
+		must(taken, "update");
+		if (taken == UPDATE_TAKEN)
+			outcome(s, &u, nth++);
+		if (taken == UPDATE_WAITS)
+			break;
+	}
+}
+
 /* All machines, so many in a transaction, the time going on from one to the other. */
 static void each(
 	struct seed *s, uint64_t from, uint64_t to, void (*one)(struct seed *s, uint32_t n))
@@ -287,6 +341,7 @@ int main(int argc, char **argv)
 	each(&s, now - 3600, now, live_one);
 	must(store_begin(s.store), "begin");
 	end_some(&s);
+	update_some(&s);
 	must(store_commit(s.store), "commit");
 	store_close(s.store);
 	free(s.ids);

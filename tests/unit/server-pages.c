@@ -95,7 +95,8 @@ static void pages_are_the_index(void **state)
 {
 	static const char *const there[] = { "/", "/tokens", "/tokens/", "/tokens/3fk2/x",
 		"/login?to=%2Ftokens", "/configurations/nginx.conf", "/machines/0123", "/audit",
-		"/messages", "/settings/administrators" };
+		"/messages", "/releases/new", "/releases/1795355780000",
+		"/settings/administrators" };
 	static const char *const not_there[] = { "/token", "/tokensx", "/index.html",
 		"/favicon.ico", "//tokens", "/Tokens", "/%74okens", "/wp-admin.php", "/assets",
 		"/.git/config" };
