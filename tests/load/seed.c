@@ -213,7 +213,7 @@ static void message(struct seed *s, uint32_t n)
 static void roll_out(struct seed *s, const char *version, const char *selector, uint32_t failures,
 	struct rollout_record *ret)
 {
-	uint8_t release[RELEASE_SIZE];
+	uint8_t release[RELEASE_DIGEST_SIZE];
 	struct rollout_spec spec = { .release = release,
 		.version = version,
 		.selector = selector,
