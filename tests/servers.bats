@@ -55,6 +55,78 @@ teardown()
 	assert_equal "$(cat hanging.* | grep -c 'op=CONFIG ')" 12
 }
 
+# counts_are SERVER UNDER-WAY DONE FAILED: of the roll-out, as that server tells it
+counts_are()
+{
+	[[ $(api "$1" GET /rollouts/current | jq -r '.counts | "\(."under-way") \(.done) \(.failed)"') == "$2 $3 $4" ]]
+}
+
+rollout_is() # SERVER STATE
+{
+	[[ $(api "$1" GET /rollouts/current | jq -r .state) == "$2" ]]
+}
+
+asked_are()
+{
+	(($(cat hanging.* | grep -c op=UPDATE) == $1))
+}
+
+@test "of the machines of all servers as many take the release at a time as one server was told" {
+	local i
+
+	three_begin
+	machines_hang 5 update wait ack hello
+	api b POST /rollouts '{"selector":"*","at_once":4}' >/dev/null
+	for i in {0..11}; do
+		eventually counts_are c 4 "$i" 0
+		eventually asked_are $((4 + i))
+		echo >&8
+	done
+	for i in 1 2 3; do
+		echo >&8
+	done
+	eventually counts_are a 0 15 0
+	machines_end
+	asked_are 15
+	assert_equal "$(cat hanging.* | grep -o 'number=[0-9]*' | sort -u | wc -l)" 15
+	assert_equal "$(api c GET /audit/verify | jq .ok)" true
+}
+
+@test "the first machine that fails, at whichever server, is the last that is asked at any" {
+	three_begin
+	machines_hang 5 update wait nack 42 "it was put back" hello
+	api a POST /rollouts '{"selector":"*","at_once":3}' >/dev/null
+	eventually asked_are 3
+	echo >&8
+	eventually rollout_is a halted
+	rollout_is b halted
+	rollout_is c halted
+	echo >&8
+	echo >&8
+	eventually counts_are b 0 0 3
+	asked_are 3
+	assert_equal "$(query "SELECT count(*) FROM audit WHERE act = 'rollout.halt'")" 1
+	# Five more may fail; resumed at another server, all go on.
+	api c POST /rollouts/current/resume '{"failures":8}' >/dev/null
+	eventually asked_are 6
+	counts_are a 3 0 3
+	kill "${machines[@]}"
+}
+
+@test "the updates of a dead server's machines go on at another" {
+	three_begin
+	machines_hang 3 update wait
+	api a POST /rollouts '{"selector":"*","at_once":9}' >/dev/null
+	eventually asked_are 9
+	counts_are a 9 0 0
+	stops b KILL
+	kill "${machines[1]}" 2>/dev/null || true
+	run -0 peer c on-b --count 3 hello update ack hello close
+	counts_are a 6 3 0
+	assert_equal "$(cat hanging.b - <<<"$output" | grep -o 'number=[0-9]*' | sort | uniq -d | wc -l)" 3
+	kill "${machines[@]}" 2>/dev/null || true
+}
+
 @test "a restart that is asked for, and labels, reach machines on other servers" {
 	three_begin
 	echo 'a=1' >file
