@@ -1,19 +1,27 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# The release that the server offers, as musterctl and the API tell it. No machines, no privileges needed.
-# shellcheck disable=SC2154 # variables of server.bash
+# The release that the server offers, and its roll-outs, as musterctl and the API tell them; machines are peers that answer
+# as they are told. No privileges needed.
+# shellcheck disable=SC2154,SC2030,SC2031 # variables of server.bash, in each test anew
 
 bats_require_minimum_version 1.5.0
 load server
 
 setup()
 {
+	peers=()
 	server_configured
 }
 
 teardown()
 {
+	local pid
+
+	for pid in "${peers[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
 	server_stops
 }
 
@@ -183,8 +191,9 @@ nothing_yet()
 	local first id
 
 	server_starts
-	run -0 musterctl release rollout --to role=web
+	run -0 --separate-stderr musterctl release rollout --to role=web
 	assert_output --regexp '^roll-out [0-9]+: version [^ ]+ for role=web, 10 at once, halts at the first failure$'
+	assert_equal "$stderr" 'it asks nobody now: no machine fits, or all that do have had this release'
 	first=$(newest)
 	run -0 musterctl release rollout --all --at-once 3 --failures 2 --json
 	id=$(jq .id <<<"$output")
@@ -271,4 +280,210 @@ nothing_yet()
 	token_of --role operator
 	run -0 asks halt --reason over
 	assert_equal "$(api GET /rollouts/current | jq -r .state)" halted
+}
+
+### Machines
+
+# enrolled NAME…: machines of role=peer
+enrolled()
+{
+	local token name
+
+	token=$(musterctl token create --uses "$#" --label role=peer 2>/dev/null)
+	for name; do
+		peer "$name" enrol "$token" hello close >/dev/null || fail "$name doesn't enrol"
+	done
+}
+
+# connected NAME COMMAND…: that machine does these, and stays connected.
+connected()
+{
+	[[ -e $dir/in ]] || mkfifo "$dir/in"
+	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --pin "$pin" --dir "$dir/$1" \
+		hello "${@:2}" wait <>"$dir/in" >"$dir/told-$1" 2>&1 3>&- &
+	peers+=($!)
+	eventually grep -q op=ACK "$dir/told-$1" || fail "$1 isn't connected: $(cat "$dir/told-$1")"
+}
+
+client_named()
+{
+	tr -d '\n' <"$dir/$1/id"
+}
+
+counts()
+{
+	api GET /rollouts/current |
+		jq -r '.counts | "\(.done) \(."under-way") \(.failed) \(.waiting) \(.offline)"'
+}
+
+counts_are() # DONE UNDER-WAY FAILED WAITING OFFLINE
+{
+	[[ $(counts) == "$*" ]]
+}
+
+@test "how far a roll-out is, and each machine, is seen until all have it" {
+	server_starts
+	enrolled a b c
+	run -0 --separate-stderr musterctl release rollout --to role=peer --at-once 2
+	assert_equal "$stderr" '0 done, 0 under way, 0 failed, 0 waiting, 3 offline'
+	assert_equal "$(counts)" '0 0 0 0 3'
+	run -0 musterctl release machines
+	assert_output 'no machines have been asked yet'
+	run -0 peer a hello update ack hello close
+	assert_output --partial "release=$(api GET /release | jq -r .digest) version="
+	run -0 peer b hello update close
+	run -7 musterctl release status
+	assert_line --regexp '^Machines +1 done, 1 under way, 0 failed, 0 waiting, 1 offline$'
+	run -0 musterctl release machines
+	assert_line --index 0 --regexp '^ID +HOSTNAME +STATE +VERSION +ASKED +ANSWERED +WHY$'
+	assert_line --regexp "^$(client_named a | cut -c 1-12) .* done "
+	assert_line --regexp "^$(client_named b | cut -c 1-12) .* under-way .* -$"
+	run -0 musterctl release machines --outcome offline
+	assert_line --index 1 --regexp "^$(client_named c | cut -c 1-12) .* offline "
+	assert_equal "${#lines[@]}" 2
+	run -0 --separate-stderr musterctl release machines --json
+	assert_equal "$(jq -r '[.machines[].state] | sort | join(" ")' <<<"$output")" 'done under-way'
+	run -0 musterctl client show "$(client_named b)"
+	assert_line --regexp '^Update +under way by roll-out [0-9]+, asked 20'
+	peer b hello update ack hello close
+	peer c hello update ack hello close
+	run -0 musterctl release status
+	assert_line --regexp '^Machines +3 done, 0 under way, 0 failed, 0 waiting, 0 offline$'
+	run -0 musterctl client show "$(client_named b)"
+	assert_line --regexp '^Update +done by roll-out '
+	run -0 api GET "/clients/$(client_named b)/timeline"
+	assert_equal "$(jq -r '.events[0] | "\(.act) \(.actor)"' <<<"$output")" "client.update client:$(client_named b)"
+}
+
+@test "the first failure halts it, and whoever looks is told which machine, why, and what to do" {
+	server_starts
+	enrolled a b
+	musterctl release rollout --all
+	run -0 peer a hello update nack 42 'the new agent was not acknowledged' hello close
+	run -7 musterctl release status
+	assert_line --regexp '^State +halted$'
+	assert_line --regexp "^Why +.*$(client_named a).*: update put back: the new agent was not acknowledged$"
+	assert_line --partial 'which failed, and why: musterctl release machines --outcome failed'
+	run -0 musterctl release machines --outcome failed
+	assert_line --regexp ' failed .* update put back: the new agent was not acknowledged$'
+	run -0 musterctl client show "$(client_named a)"
+	assert_line --regexp '^Update +failed: update put back: the new agent was not acknowledged$'
+	run -0 api GET /overview
+	assert_equal "$(jq -r '.attention.rollouts | "\(.count) \(.list[0].state)"' <<<"$output")" '1 halted'
+	run -0 peer b hello hello close
+	refute_output --partial op=UPDATE
+	run -0 musterctl release resume
+	assert_output --partial 'is running: it halts at the next failure'
+	run -0 peer b hello update nack 44 '' hello close
+	assert_equal "$(api GET /rollouts/current | jq -r '"\(.state) \(.counts.failed)"')" 'halted 2'
+	run -0 musterctl release resume --failures 2
+	run -7 musterctl release status
+	assert_line --regexp '^State +running$'
+}
+
+@test "a text that a machine or a database has does nothing to the terminal" {
+	local evil=$'\e]0;owned\a\e[2J'
+
+	server_starts
+	enrolled a
+	musterctl release rollout --all
+	peer a hello update nack 41 'no' hello close
+	store_query "$dir/state" "UPDATE client_update SET text = char(27) || ']0;owned' || char(7) || char(27) || '[2J'"
+	store_query "$dir/state" "UPDATE client SET hostname = char(27) || '[31mred' || char(155), version = char(27) || 'c'"
+	store_query "$dir/state" "UPDATE rollout SET reason = char(27) || '[2J' || char(10) || 'State ended', version = char(27) || 'c', actor = char(7) || 'x'"
+	for act in '' list status machines 'machines --outcome failed' 'halt' 'resume' \
+		'rollout --client '"$(client_named a)"' --wait --timeout 1s' 'list --json' 'status --json' 'machines --json'; do
+		# shellcheck disable=SC2086 # words
+		run musterctl release $act
+		refute_output --partial $'\e'
+		refute_output --partial $'\a'
+		refute_output --partial $'\xc2\x9b'
+		refute_line 'State ended'
+		refute_output --partial "$evil"
+	done
+	run -0 musterctl client show "$(client_named a)"
+	refute_output --partial $'\e'
+}
+
+@test "--wait ends when all who are connected have it, whoever is not there" {
+	server_starts
+	enrolled a b c
+	connected a update ack hello
+	connected b update ack hello
+	run -0 --separate-stderr musterctl release rollout --to role=peer --at-once 1 --wait
+	assert_output --regexp '^roll-out [0-9]+: version [^ ]+ for role=peer, 1 at once, halts at the first failure$'
+	assert_equal "$stderr" '2 done, 0 under way, 0 failed, 0 waiting, 1 offline'
+	# Nobody is asked for the same twice.
+	run -0 --separate-stderr musterctl release rollout --all --wait --json
+	jq -e '.counts == {"done": 0, "under-way": 0, "failed": 0, "waiting": 0, "offline": 1}' <<<"$output"
+}
+
+@test "--wait tells who failed and is 7, also if that many may fail" {
+	server_starts
+	enrolled a b
+	connected a update nack 43 'the unit is another' hello
+	run -7 --separate-stderr musterctl release rollout --client "$(client_named a)" --wait
+	assert_line --regexp ' failed .* update half done: the unit is another$'
+	[[ $stderr == *"it is halted: "*"update half done: the unit is another"* ]]
+	[[ $stderr == *'0 done, 0 under way, 1 failed, 0 waiting, 0 offline'*'to go on: musterctl release resume'* ]]
+	connected b update nack 41 'no space' hello
+	run -7 --separate-stderr musterctl release rollout --client "$(client_named b)" --failures 1 --wait
+	assert_line --regexp ' failed .* update failed: no space$'
+	assert_equal "$stderr" '0 done, 0 under way, 1 failed, 0 waiting, 0 offline'
+}
+
+@test "--wait is 7 when the time is over, and the roll-out goes on" {
+	server_starts
+	enrolled a
+	connected a update
+	run -7 --separate-stderr musterctl release rollout --all --wait --timeout 1s
+	[[ $stderr == *'it is not done yet, and goes on: musterctl release status'* ]]
+	[[ $stderr == *'0 done, 1 under way, 0 failed, 0 waiting, 0 offline'* ]]
+	assert_equal "$(api GET /rollouts/current | jq -r .state)" running
+	run -0 musterctl release halt
+	assert_output --partial 'is halted; 1 under way will still answer'
+}
+
+@test "--wait hears of another roll-out that ends its own, and waits for a server that is away" {
+	local waiting status=0
+
+	server_starts
+	enrolled a
+	connected a update
+	musterctl release rollout --all --wait >"$dir/out" 2>"$dir/err" 3>&- &
+	waiting=$!
+	peers+=("$waiting")
+	eventually counts_are 0 1 0 0 0
+	server_stops
+	server_starts
+	eventually counts_are 0 1 0 0 0
+	run -0 kill -0 "$waiting"
+	musterctl release rollout --to role=nobody
+	wait "$waiting" || status=$?
+	assert_equal "$status" 7
+	run -0 cat "$dir/err"
+	assert_output --partial "it is ended: replaced by roll-out $(newest)"
+}
+
+@test "who watches hears of a roll-out, and of each machine's part in it" {
+	local heard
+
+	server_starts
+	enrolled a
+	musterctl events --topic rollouts --json >"$dir/events" 2>&1 3>&- &
+	peers+=($!)
+	started()
+	{
+		musterctl release rollout --all >/dev/null
+		grep -q rollouts "$dir/events"
+	}
+	eventually started
+	grep -qF "{\"topic\":\"rollouts\",\"id\":" "$dir/events"
+	heard_more()
+	{
+		(($(wc -l <"$dir/events") > $1))
+	}
+	heard=$(wc -l <"$dir/events")
+	peer a hello update ack hello close
+	eventually heard_more "$heard"
 }

@@ -32,6 +32,7 @@ static int print_release(struct ctl *c, json_t *release)
 	field(c, "Digest", get(release, "digest"));
 	json_array_foreach (json_object_get(release, "files"), i, file)
 		list_file(&t, file);
+	putchar('\n');
 	return table_print(c, &t);
 }
 

@@ -182,6 +182,26 @@ static const char *allowance(json_t *rollout, char ret[static 64])
 	return ret;
 }
 
+/* For how many machines it is, which the answer to its start doesn't tell. */
+static int tell_reach(struct ctl *c)
+{
+	char progress[PROGRESS_SIZE];
+	json_t *rollout = NULL;
+	int r = rollout_newest(c, &rollout);
+	bool some = rollout_count(rollout, "waiting") + rollout_count(rollout, "offline") +
+			    rollout_count(rollout, "under-way") + rollout_count(rollout, "done") +
+			    rollout_count(rollout, "failed") >
+		    0;
+
+	if (r == CTL_OK && some)
+		say(stderr, "%s", rollout_progress(rollout, progress));
+	else if (r == CTL_OK)
+		fputs("it asks nobody now: no machine fits, or all that do have had this release\n",
+			stderr);
+	json_decref(rollout);
+	return r;
+}
+
 /* Takes the answer over. */
 static int started(struct ctl *c, const struct start *s, json_t *rollout)
 {
@@ -194,12 +214,11 @@ static int started(struct ctl *c, const struct start *s, json_t *rollout)
 			rollout_number(rollout), get(rollout, "version"), get(rollout, "selector"),
 			(long long)json_integer_value(json_object_get(rollout, "at_once")),
 			allowance(rollout, text));
-	if (s->wait) {
-		fflush(stdout);
+	fflush(stdout);
+	if (s->wait)
 		return wait_for(c, rollout, s->seconds);
-	}
 	json_decref(rollout);
-	return CTL_OK;
+	return tell_reach(c);
 }
 
 int release_rollout(struct ctl *c, int argc, char **argv)

@@ -212,6 +212,15 @@ static bool can_be_ordered(const struct rollout_order *order)
 	       (!order->failures || *order->failures <= ROLLOUT_FAILURES_MAX);
 }
 
+/* One that is running may be told to go on with other failures allowed. */
+static bool is_so(
+	const struct rollout_record *r, enum rollout_act act, const struct rollout_order *order)
+{
+	bool other = act == ROLLOUT_RESUME && order->failures && *order->failures != r->failures;
+
+	return r->state == acts[act].to && !other;
+}
+
 int store_rollout_change(struct store *s, uint64_t id, enum rollout_act act,
 	const struct rollout_order *order, struct rollout_record *ret)
 {
@@ -222,7 +231,7 @@ int store_rollout_change(struct store *s, uint64_t id, enum rollout_act act,
 	if (r < 0)
 		return r;
 	from = ret->state;
-	if (from == acts[act].to)
+	if (is_so(ret, act, order))
 		return 0;
 	if (from == ROLLOUT_ENDED)
 		return -EPERM;

@@ -279,6 +279,13 @@ static void acts_are_done_once_and_an_end_is_one(void **state)
 	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/resume", "{\"failures\":3}"), 200);
 	assert_string_equal(answered(a, "state"), "running");
 	assert_int_equal(number(a->answer, "failures"), 3);
+	before = entries(a);
+	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/resume", NULL), 200);
+	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/resume", "{\"failures\":3}"), 200);
+	assert_int_equal(entries(a), before);
+	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/resume", "{\"failures\":4}"), 200);
+	assert_int_equal(number(a->answer, "failures"), 4);
+	assert_int_equal(entries(a), before + 1);
 	assert_int_equal(ask(a, "POST", ROLLOUTS "/current/end", NULL), 200);
 	assert_string_equal(answered(a, "state"), "ended");
 	before = entries(a);
