@@ -214,9 +214,9 @@ export async function page(view) {
 	view.title(nameOf(client));
 	fillIn(client);
 	await Promise.all([story.load(), lookAtMessages()]);
-	view.watch(["clients", "status", "configs", "receipts", "messages", "rollouts"], (changes) => {
+	view.watch(["clients", "status", "configs", "receipts", "messages"], (changes) => {
 		const ids = changedIds(changes, ["clients", "status", "configs", "receipts", "messages"]);
-		if (ids === null || [...ids].some((one) => one.endsWith(id)) || changes.has("configs") || changes.has("rollouts"))
+		if (ids === null || [...ids].some((one) => one.endsWith(id)) || changes.has("configs"))
 			look();
 	});
 	const root = h("div",

@@ -92,9 +92,10 @@ export async function page(view) {
 	nodes.matter.className = "matters";
 	show();
 	view.watch(["rollouts", "clients", "status"], (changes) => {
+		if (rollout.state === "ended" && !changes.has("rollouts"))
+			return; // nobody waits for it
 		look();
-		if (changes.has("rollouts") || rollout.state !== "ended")
-			list.refresh();
+		list.refresh();
 	});
 	return [
 		header(`Roll-out of ${rollout.version}`, { back: ["/releases", "Releases"], badges: [nodes.badges], actions: [nodes.acts] }),

@@ -1,8 +1,56 @@
 // SPDX-License-Identifier: MIT
 // A release is rolled out in the browser: the form tells how many machines it means and asks before; what is wrong with
-// it is told at its field; another ends the one before.
+// it is told at its field; another ends the one before. What the machines (tests/helpers/peer) make of it is seen as it
+// happens.
 
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp } from "node:fs/promises";
+import { createInterface } from "node:readline";
 import { api, assert, assertEqual, Visit } from "./harness.mjs";
+
+// A machine's connection. has(text): it has told of it; at "wait" it goes on by goOn().
+class Peer {
+	#told = [];
+	#listening = [];
+
+	static async enrolled(token) {
+		const peer = new Peer();
+
+		peer.folder = await mkdtemp(`${process.env.HOME}/peer-`);
+		await peer.plays("enrol", token, "close").end;
+		return peer;
+	}
+
+	async #start(commands) {
+		const { listen: [address], pin, server_key: key } = await api("GET", "/status");
+		const child = spawn(`${process.env.MUSTER_PLACE}/../tests/helpers/peer`, ["--server", address.replace(/^(0\.0\.0\.0|\[::\])/, "127.0.0.1"),
+			"--server-key", key, "--pin", pin, "--dir", this.folder, ...commands], { stdio: ["pipe", "pipe", "inherit"] });
+
+		createInterface(child.stdout).on("line", (line) => {
+			this.#told.push(line);
+			this.#listening.forEach((f) => f());
+		});
+		this.goOn = () => child.stdin.write("\n");
+		return child;
+	}
+
+	plays(...commands) {
+		const started = this.#start(commands);
+
+		this.end = started.then((child) => once(child, "exit")).then(([code]) => assert(code === 0, `the peer ends with ${code}: ${this.#told.join("\n")}`));
+		return this;
+	}
+
+	has(text) {
+		return new Promise((done) => {
+			const look = () => this.#told.some((line) => line.includes(text)) && done();
+
+			this.#listening.push(look);
+			look();
+		});
+	}
+}
 
 async function fill(page, selector, fields = {}) {
 	await page.getByLabel("Machines with").fill(selector);
@@ -45,6 +93,46 @@ async function isStarted(page, release) {
 	return made;
 }
 
+// One of two machines is there and fails: that halts it. The other comes when it has been resumed.
+async function isFollowed(visit, release) {
+	const { page } = visit, words = "the new agent was not acknowledged <b>in time</b>";
+	const { token } = await api("POST", "/tokens", { labels: ["role=peer"], uses: 2 });
+	const bad = await Peer.enrolled(token), good = await Peer.enrolled(token);
+	const badge = (where, text) => page.locator(where).locator(".badge").getByText(text, { exact: true }).waitFor();
+	const part = (text) => page.locator(".key").filter({ hasText: new RegExp(`^${text}$`) }).waitFor();
+
+	bad.plays("hello", "update", "wait", "nack", "42", words, "close");
+	await bad.has("op=ACK");
+	await visit.open("/releases/new");
+	await visit.markLoaded();
+	await fill(page, "role=peer", { "At once": "1" });
+	await page.getByText("2 machines have these now").waitFor();
+	await submit(page);
+	await page.getByRole("alertdialog").getByRole("button", { name: `Roll out ${release.version}` }).click();
+	await badge("table", "under way");
+	await part("under way ?1");
+	await part("away ?1");
+	await bad.has("op=UPDATE");
+	bad.goOn();
+	await badge(".page-title", "halted");
+	await page.locator(".notice-bad").getByText(`It is halted: vm: update put back: ${words}`).waitFor();
+	await badge("table", "failed");
+	await page.locator("td .refusal pre").getByText(words).waitFor();
+	await bad.end;
+
+	await page.getByRole("button", { name: "Resume …" }).click();
+	await page.getByRole("button", { name: "Resume roll-out" }).click();
+	await badge(".page-title", "running");
+	good.plays("hello", "update", "ack", "hello", "close");
+	await badge("table", "done");
+	await page.getByText("50 % of 2 machines have it").waitFor();
+	await good.end;
+	await visit.assertNotReloaded();
+	await page.locator("table").getByText("done").locator("xpath=ancestor::tr").getByRole("link").click();
+	await page.getByRole("heading", { name: "Last update" }).waitFor();
+	await page.getByText("Updated").waitFor();
+}
+
 export default async function test(browser) {
 	const visit = await Visit.start(browser), { page } = visit;
 	const release = await api("GET", "/release");
@@ -77,5 +165,6 @@ export default async function test(browser) {
 	await page.getByText("No roll-out is under way").waitFor();
 	assert(id > first.id, "the second is not the newer one");
 	await visit.assertNotReloaded();
+	await isFollowed(visit, release);
 	await visit.end();
 }
