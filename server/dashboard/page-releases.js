@@ -7,7 +7,7 @@ import { card, count, empty, header, linkButton, number } from "./ui.js";
 import { can } from "./session.js";
 import { forWhom } from "./configuration.js";
 import { nameOf, part } from "./machine.js";
-import { actButtons, matterOf, nothingOffered, offered, offeredFacts, rolloutBadge, rolloutProgress, updateBadge, updateWords } from "./release.js";
+import { actButtons, matterOf, matterSeen, nothingOffered, offered, offeredFacts, rolloutBadge, rolloutProgress, updateBadge, updateWords } from "./release.js";
 import { table } from "./table.js";
 import { when } from "./time.js";
 
@@ -59,7 +59,6 @@ function failures(r) {
 
 function standing(r) {
 	return [
-		matterOf(r),
 		h("div", { class: "rollout-head" }, h("a", { class: "rollout-name", href: path`/releases/${r.id}` }, `Release ${r.version}`), rolloutBadge(r),
 			h("span", { class: "muted" }, "for "), forWhom(r.selector)),
 		h("p", { class: "muted rollout-manner" }, `${number(r.at_once)} at a time, ${r.failures === 0 ? "no failure" : count(r.failures, "failure")} allowed. Started `,
@@ -76,15 +75,18 @@ function none(before, release) {
 
 export async function page(view) {
 	const { signal } = view, offer = h("div"), now = h("div", { class: "stack" }), acts = h("div");
+	const matter = h("div", { class: "matters", role: "status" });
 	const load = () => Promise.all([offered({ signal }), newest(signal)]);
 	const showOffer = part(offer, (release) => (release ? offeredFacts(release) : nothingOffered()));
 	const showNow = part(now, ({ release, rollout }) => (rollout && rollout.state !== "ended" ? standing(rollout) : none(rollout, release)));
 	const showActs = part(acts, () => current && h("div", { class: "actions" }, actButtons(() => current, look)));
+	const showMatter = part(matter, () => current && current.state !== "ended" && matterOf(current));
 	let current = null;
 	const show = ([release, rollout]) => {
 		current = rollout;
 		showOffer(release);
 		showNow({ release, rollout });
+		showMatter(null, rollout && matterSeen(rollout));
 		showActs(null, rollout && [rollout.id, rollout.state]);
 	};
 	const list = table({
@@ -113,10 +115,10 @@ export async function page(view) {
 	});
 	return [
 		header("Releases", {
-			lead: "The machines' own programs: what this server offers, and which machines take it.",
+			lead: "The machines' own programs: what is offered, and who takes it.",
 			actions: can("operator") && first[0] ? [linkButton("Roll out", "/releases/new", { kind: "primary", icon: "releases", "data-key": "n" })] : [],
 		}),
-		h("div", { class: "columns" }, card({ title: "Roll-out", actions: [acts] }, now), card("Offered by this server", offer)),
+		h("div", { class: "columns" }, card({ title: "Roll-out", actions: [acts] }, matter, now), card("Offered by this server", offer)),
 		card({ title: "All roll-outs", flush: true }, list.root),
 	];
 }

@@ -6,7 +6,7 @@ import { h } from "./dom.js";
 import { card, count, empty, facts, header, number } from "./ui.js";
 import { forWhom } from "./configuration.js";
 import { nameOf, part } from "./machine.js";
-import { OUTCOMES, actButtons, digest, matterOf, rolloutBadge, rolloutProgress, updateBadge, updateWords } from "./release.js";
+import { OUTCOMES, actButtons, digest, matterOf, matterSeen, rolloutBadge, rolloutProgress, updateBadge, updateWords } from "./release.js";
 import { table } from "./table.js";
 import { when } from "./time.js";
 
@@ -64,7 +64,7 @@ export async function page(view) {
 	const parts = [
 		[part(nodes.badges, rolloutBadge), (r) => r.state],
 		[part(nodes.acts, () => h("div", { class: "actions" }, actButtons(() => rollout, look))), (r) => r.state],
-		[part(nodes.matter, matterOf), (r) => [r.state, r.reason, r.offered]],
+		[part(nodes.matter, matterOf), matterSeen],
 		[part(nodes.bar, (r) => rolloutProgress(r, { chosen: outcome, f: choose })), (r) => [r.counts, r.state, outcome]],
 		[part(nodes.about, about), (r) => [r.failures, r.changed]],
 	];
@@ -90,6 +90,7 @@ export async function page(view) {
 
 	view.title(`Roll-out of ${rollout.version}`);
 	nodes.matter.className = "matters";
+	nodes.matter.setAttribute("role", "status");
 	show();
 	view.watch(["rollouts", "clients", "status"], (changes) => {
 		if (rollout.state === "ended" && !changes.has("rollouts"))

@@ -4,7 +4,7 @@
 //
 //   await offered({ signal })               what is offered; null: nothing
 //   digest(hex), offeredFacts(release), nothingOffered()
-//   rolloutBadge(r), rolloutProgress(r, { href } or { chosen, f }), matterOf(r)
+//   rolloutBadge(r), rolloutProgress(r, { href } or { chosen, f }), matterOf(r), matterSeen(r)
 //   OUTCOMES, updateBadge(u), updateWords(u)
 //   actButtons(() => r, again)              what an operator may do to it as it is then: each asks first
 
@@ -90,6 +90,16 @@ function reasonOf(r) {
 	return id ? [h("a", { href: path`/machines/${id}` }, name || id.slice(0, 12)), `: ${why}`] : r.reason ?? "no reason is given";
 }
 
+// Each has answered. Lists don't have the counts of those that wait.
+function isThrough({ state, counts }) {
+	return state === "running" && counts.waiting === 0 && counts.offline === 0 && counts["under-way"] === 0 && counts.done + counts.failed > 0;
+}
+
+// What matterOf() is made of, as part() takes it.
+export function matterSeen(r) {
+	return [r.id, r.state, r.reason, r.offered, isThrough(r)];
+}
+
 // What somebody should know of it, or null.
 export function matterOf(r) {
 	const notice = (kind, ...children) => h("div", { class: `notice notice-${kind}` }, icon(kind), h("div", children));
@@ -100,6 +110,9 @@ export function matterOf(r) {
 	if (r.state === "running" && !r.offered)
 		return notice("warn", h("p", h("strong", "This server offers another release, or none. ")),
 			h("p", { class: "muted" }, "It asks no machine before it offers this one again. A new roll-out is one of what it offers now."));
+	if (isThrough(r))
+		return notice("good", h("p", h("strong", "No machine is left to be asked. ")),
+			h("p", { class: "muted" }, "It stands until it is ended or another one starts: machines that get its labels later are asked too."));
 	if (r.state === "ended" && r.reason)
 		return notice("info", h("p", h("strong", "It has ended: "), r.reason));
 	return null;

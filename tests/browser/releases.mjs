@@ -126,6 +126,7 @@ async function isFollowed(visit, release) {
 	good.plays("hello", "update", "ack", "hello", "close");
 	await badge("table", "done");
 	await page.getByText("50 % of 2 machines have it").waitFor();
+	await page.getByRole("status").getByText("No machine is left to be asked.").waitFor();
 	await good.end;
 	await visit.assertNotReloaded();
 	await page.locator("table").getByText("done").locator("xpath=ancestor::tr").getByRole("link").click();
