@@ -269,6 +269,25 @@ int ask_holders(const struct swarm *s, const char *name, size_t *ret)
 	return 0;
 }
 
+int ask_rollout(const struct swarm *s)
+{
+	scoped(json_decrefp) json_t *answer = NULL;
+	char body[128];
+
+	snprintf(body, sizeof body, "{\"selector\":\"*\",\"at_once\":%u}", s->parallel);
+	answer = ask(s, "/rollouts", body);
+	return answer ? 0 : -EIO;
+}
+
+int ask_updated(const struct swarm *s, size_t *ret)
+{
+	scoped(json_decrefp) json_t *answer = get(s, "/rollouts/current");
+	const json_t *counts = json_object_get(answer, "counts");
+
+	*ret = (size_t)json_integer_value(json_object_get(counts, "done"));
+	return answer ? 0 : -EIO;
+}
+
 /* Each text begins with its agent's number and its own number among that agent's. */
 static bool count_message(const struct swarm *s, unsigned *counts, const char *text)
 {

@@ -99,6 +99,24 @@ static int take_config(struct worker *w, struct agent *a, const struct message *
 	return r;
 }
 
+/* As a machine that runs the release already. */
+static int take_update(struct worker *w, struct agent *a, const struct message *m)
+{
+	struct ack ack = { .sequence = m->sequence };
+	struct board *b = w->swarm->board;
+	uint8_t body[BODY_ANSWER_MAX];
+	struct update_order o;
+
+	if (update_order_decode(m->body, m->len, &o) < 0) {
+		a->dial.failure = FAIL_ANSWER;
+		return -EPROTO;
+	}
+	int r = dial_send(&a->dial, OP_ACK, body, ack_encode(&ack, body, sizeof body), NULL);
+	if (r == 0)
+		board_fact(b, &b->taken, 1);
+	return r;
+}
+
 int life_take(struct worker *w, struct agent *a, const struct message *m)
 {
 	bool steady = w->mode != &mode_return, first = !a->up;
@@ -106,6 +124,8 @@ int life_take(struct worker *w, struct agent *a, const struct message *m)
 
 	if (m->op == OP_CONFIG)
 		return take_config(w, a, m);
+	if (m->op == OP_UPDATE)
+		return take_update(w, a, m);
 	if (m->op != OP_ACK || ack_decode(m->body, m->len, &ack) < 0 || a->awaited == 0 ||
 		ack.sequence != a->awaited || ack.heartbeat == 0) {
 		a->dial.failure = m->op == OP_NACK ? FAIL_NACK : FAIL_ANSWER;

@@ -120,6 +120,44 @@ int run_fanout(struct swarm *s)
 	return finish_life(s, r == 0 && s->board->lost == 0, 0);
 }
 
+/* ---- the release for all of them */
+
+static int await_updates(const struct swarm *s, const struct measure *m)
+{
+	uint64_t until = now_us() + s->limit * 1000000ull;
+	size_t updated = 0;
+	int r;
+
+	do {
+		r = ask_updated(s, &updated);
+	} while (r == 0 && updated < s->agents && now_us() < until && usleep(100000) == 0);
+	printf("durable_seconds %.3f\nupdated %zu\n", (double)(now_us() - m->began) / 1e6, updated);
+	return r == 0 && updated < s->agents ? -ETIMEDOUT : r;
+}
+
+int run_rollout(struct swarm *s)
+{
+	bool good = connect_all(s, &mode_steady);
+	struct measure m;
+	int r;
+
+	if (!good)
+		return finish_life(s, false, 0);
+	sleep(s->settle);
+	m = measure_start(s);
+	s->board->to_take = s->board->taken + s->agents;
+	r = ask_rollout(s);
+	if (r == 0 && !wait_until(s, all_taken))
+		r = -ETIMEDOUT;
+	printf("taken %ju\ntaken_seconds %.3f\n", (uintmax_t)s->board->taken,
+		(double)(s->board->last_fact - m.began) / 1e6);
+	tell_cpu(s, &m);
+	if (r == 0)
+		r = await_updates(s, &m);
+	printf("lost %ju\n", (uintmax_t)s->board->lost);
+	return finish_life(s, r == 0 && s->board->lost == 0, 0);
+}
+
 /* ---- messages of all of them */
 
 int run_flood(struct swarm *s)

@@ -10,6 +10,7 @@
  *	muster-swarm idle     ...   enrolled agents connect and say HELLO each heartbeat
  *	muster-swarm return   ...   the same, then waits for the server to go away and come back
  *	muster-swarm fanout   ...   the same, and then a configuration of --size bytes goes to all
+ *	muster-swarm rollout  ...   the same, and then all take the release, --parallel at a time
  *	muster-swarm flood    ...   the same, and then each sends --messages of --size bytes
  *	muster-swarm browse   ...   asks the API for --path again and again, for --seconds
  *	muster-swarm misbehave ...  --agents peers of each kind that a server must get rid of
@@ -136,6 +137,7 @@ static const struct command {
 	{ "idle", run_idle, true, true },
 	{ "return", run_return, true, true },
 	{ "fanout", run_fanout, true, true },
+	{ "rollout", run_rollout, true, true },
 	{ "flood", run_flood, true, true },
 	{ "browse", run_browse, false, false },
 	{ "misbehave", rogues_run, true, false },
@@ -315,9 +317,9 @@ int main(int argc, char **argv)
 	const struct command *command = parse(argc, argv, &s);
 
 	if (!command) {
-		fprintf(stderr,
-			"usage: muster-swarm keys|save|enrol|idle|return|fanout|flood|browse|"
-			"misbehave [--OPTION VALUE]...; see tests/load/swarm.c\n");
+		fprintf(stderr, "usage: muster-swarm "
+				"keys|save|enrol|idle|return|fanout|rollout|flood|browse|"
+				"misbehave [--OPTION VALUE]...; see tests/load/swarm.c\n");
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -19,7 +19,7 @@ struct board {
 	_Atomic uint64_t acks;    /* of HELLOs */
 	_Atomic uint64_t lost;    /* connections that were up */
 	_Atomic uint64_t again;   /* agents that needed another attempt at a server that listened */
-	_Atomic uint64_t taken;   /* configurations that agents have acknowledged */
+	_Atomic uint64_t taken;   /* configurations and updates that agents have acknowledged */
 	_Atomic uint64_t to_take; /* so many shall it be */
 	_Atomic uint64_t stored;  /* messages that the server has acknowledged */
 	_Atomic uint64_t last_fact; /* of these two, the time of the last */
@@ -71,6 +71,7 @@ int rogues_run(struct swarm *s) must_use;
 int run_idle(struct swarm *s) must_use;
 int run_return(struct swarm *s) must_use;
 int run_fanout(struct swarm *s) must_use;
+int run_rollout(struct swarm *s) must_use;
 int run_flood(struct swarm *s) must_use;
 int run_browse(struct swarm *s) must_use;
 
@@ -81,6 +82,9 @@ int ask_connected(const struct swarm *s, uint64_t acknowledged_since) must_use;
  * each agent's messages are all there, in order, each once. */
 int ask_push(const struct swarm *s, const char *name) must_use;
 int ask_holders(const struct swarm *s, const char *name, size_t *ret) must_use;
+/* Starts a roll-out to all, s->parallel at a time; how many have done what it says. */
+int ask_rollout(const struct swarm *s) must_use;
+int ask_updated(const struct swarm *s, size_t *ret) must_use;
 int ask_messages(const struct swarm *s) must_use;
 
 #endif
