@@ -104,14 +104,10 @@ holder()
 	on "$1" muster-agent status --json | jq -r 'select(.state == "connected").server' | sed 's/.*:844//' | tr 123 abc | grep .
 }
 
-# Longer than eventually: a busy machine, and pauses of chance.
+# Pauses of chance are among what it waits for.
 becomes()
 {
-	local _
-
-	for _ in {1..6}; do
-		! eventually "$@" || return 0
-	done
+	patience=120 eventually "$@" ||
 	fail "never: $*: $(on one muster-agent status)"
 }
 

@@ -10,7 +10,6 @@ load server
 setup()
 {
 	cd "$BATS_TEST_TMPDIR" || return
-	patience=20
 	configured
 }
 
@@ -57,7 +56,7 @@ says()
 	exec {connection}<>"/dev/tcp/127.0.0.1/${dashboard##*:}"
 	# shellcheck disable=SC2059
 	printf "$1" >&"$connection"
-	timeout 20 cat <&"$connection"
+	timeout 60 cat <&"$connection"
 	exec {connection}>&-
 }
 
@@ -105,11 +104,11 @@ entries()
 	exec {web}<>"/dev/tcp/127.0.0.1/${dashboard##*:}"
 	say() { printf 'GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n' "$token"; }
 	say >&"$web"
-	read -r -t 10 line <&"$web"
+	read -r -t 60 line <&"$web"
 	[[ $line == *' 200 OK'* ]] || fail "$line"
 	musterctl api-token revoke "$token_id"
 	say >&"$web"
-	until [[ $line == *' 401 '* ]]; do read -r -t 10 line <&"$web" || fail "still open"; done
+	until [[ $line == *' 401 '* ]]; do read -r -t 60 line <&"$web" || fail "still open"; done
 	exec {web}>&-
 	is_refused 401 not-logged-in /api/v1/status
 	server_stops

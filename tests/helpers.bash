@@ -43,7 +43,8 @@
 #   peer NAME COMMAND…              a machine in the hub, of that name, that does these (helpers/peer); what it has is in
 #                                   $MACHINES_RUN/peers/NAME
 #   peer_enrolled NAME              such a one has enrolled, with role=peer, and said HELLO
-#   eventually COMMAND…             polls until the command succeeds, at most 10 s
+#   eventually COMMAND…             polls until the command succeeds, at most a minute, or $patience seconds
+#   log_of MACHINE UNIT [OPTION…]   all that the unit has logged there by now, without times; journalctl(1)'s options
 #   faults_to MACHINE               puts strace into the machine, for:
 #   with_faults FAULT…              muster-enrol by hand has these faults injected (strace(1), -e inject=), in its own
 #                                   process, not in those that it runs; without_faults ends that
@@ -348,7 +349,7 @@ peer()
 
 	shift
 	mkdir -p "$dir"
-	in_hub timeout 30 "$BUILD/tests/helpers/peer" --server 10.99.0.1:8443 --server-key "$server_key" --dir "$dir" "$@"
+	in_hub timeout 200 "$BUILD/tests/helpers/peer" --server 10.99.0.1:8443 --server-key "$server_key" --dir "$dir" "$@"
 }
 
 peer_enrolled()
@@ -360,9 +361,18 @@ peer_enrolled()
 
 ### Waiting, and faults
 
+# The journal takes what it is sent when it gets to it; after this it has.
+log_of()
+{
+	local machine=$1 unit=$2
+
+	shift 2
+	on "$machine" journalctl --sync && on "$machine" journalctl -q -o cat -u "$unit" "$@"
+}
+
 eventually()
 {
-	local deadline=$((SECONDS + 10))
+	local deadline=$((SECONDS + ${patience:-60}))
 
 	until "$@"; do
 		((SECONDS < deadline)) || return

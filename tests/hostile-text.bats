@@ -118,7 +118,7 @@ posts()
 		file=${file##*/}
 		printf '%s\n' "url=http://localhost/api/v1$1" "unix-socket=$server/control.sock" 'header=Expect:' \
 			'header=Content-Type: application/json' "data-binary=@$2/$file" "output=$2.answers/$file" \
-			"write-out=\"$file %{http_code}\\n\"" max-time=10 next
+			"write-out=\"$file %{http_code}\\n\"" max-time=60 next
 	done | sed '$d' >"$2.requests"
 	curl -q -s -K "$2.requests" >"$2.status" || true
 }
@@ -254,7 +254,7 @@ visible='!/[\x00-\x1f\x7f-\x9f\p{Cf}\p{Zl}\p{Zp}]/'
 	# As raw bytes, which no address may have.
 	for text in $'a\x01b' $'\e[2J' $'\xff' 'é' ' ' $'\t' '"' '<' \\; do
 		printf 'GET /api/v1/tokens/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' "$text" |
-			socat -t 5 - "UNIX-CONNECT:$server/control.sock" >raw
+			socat -t 60 - "UNIX-CONNECT:$server/control.sock" >raw
 		run -0 head -n 1 raw
 		assert_output --regexp ' 40[04] '
 		assert_printable <(tr -d '\r' <raw)
@@ -676,7 +676,7 @@ memory()
 	wait $! || true
 	for length in 99999999999999999999 -1 0x10 '1 1' '1, 1' '+5'; do
 		printf 'POST /api/v1/tokens HTTP/1.1\r\nHost: x\r\nContent-Length: %s\r\n\r\n{}' "$length" |
-			socat -t 2 - "UNIX-CONNECT:$server/control.sock" >answer
+			socat -t 60 - "UNIX-CONNECT:$server/control.sock" >answer
 		run -0 head -n 1 answer
 		assert_output --regexp ' 4(00|13) '
 	done

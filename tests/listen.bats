@@ -38,7 +38,7 @@ asleep()
 # An agent that waits for nothing lasts two seconds here.
 falls_asleep()
 {
-	eventually asleep "$1" || eventually asleep "$1" || fail "an agent runs: $(on "$1" systemctl status muster-agent)"
+	eventually asleep "$1" || fail "an agent runs: $(on "$1" systemctl status muster-agent)"
 }
 
 short_idle()
@@ -67,15 +67,10 @@ unit_is()
 	[[ $(on "$1" systemctl show -p "$3" --value "$2") == *"$4"* ]]
 }
 
-# longer COMMAND…: a minute at most.
+# What takes a server's next attempt, or the end of a crowd.
 longer()
 {
-	local i
-
-	for i in {1..6}; do
-		eventually "$@" && return
-	done
-	return 1
+	patience=180 eventually "$@"
 }
 
 push()
@@ -264,7 +259,7 @@ stranger()
 	musterctl client suspend --reason "look into it" "$id"
 	said()
 	{
-		on quiet journalctl -q -o cat -u muster-agent | grep -q "$1"
+		log_of quiet muster-agent | grep -q "$1"
 	}
 	eventually said "has suspended this machine: look into it"
 	push motd "held back" --client "$id"

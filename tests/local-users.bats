@@ -357,8 +357,7 @@ reads_nothing_of()
 		refute_output --regexp '[0-9a-f]{64}|BEGIN'
 	done
 	reads_nothing_of "$(on web systemctl show -P MainPID muster-agent 2>/dev/null)"
-	run -0 as eve web cat /run/muster-agent/status
-	assert_output --partial state=connected
+	eventually as eve web grep -qx state=connected /run/muster-agent/status
 	for attempt in 'echo x >/run/muster-agent/status' 'echo x >/run/muster-agent/new' 'rm -f /run/muster-agent/status' \
 		'mv /run/muster-agent /run/x' 'ln -s /root/target /run/muster-agent/.muster' 'rm /etc/muster/muster-agent.conf' \
 		'echo x >>/etc/muster/muster-agent.conf' 'echo x >>/usr/local/sbin/muster-agent' \

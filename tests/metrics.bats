@@ -119,7 +119,7 @@ status_of()
 
 @test "handshakes that fail and packets that are none are counted apart" {
 	metrics_start
-	printf 'GET / HTTP/1.0\r\n\r\n' | timeout 10 socat -t 5 - "TCP:127.0.0.1:$port" || true
+	printf 'GET / HTTP/1.0\r\n\r\n' | socat -t 60 - "TCP:127.0.0.1:$port" || true
 	eventually shows 'muster_handshakes_total{result=failed}' 1
 	peer a connect raw ffff closed || true
 	eventually shows muster_channel_breaches_total 1

@@ -609,22 +609,22 @@ address, hostname, os, kernel, arch, version, machine) VALUES (x'%032x', x'04%01
 }
 
 @test "a request that isn't HTTP, or too long, is refused and the server goes on" {
-	run bash -c "printf 'GARBAGE\r\n\r\n' | socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
+	run bash -c "printf 'GARBAGE\r\n\r\n' | socat -t 60 - UNIX-CONNECT:$MUSTER_SOCKET"
 	assert_output --partial '400 Bad Request'
 	run bash -c "printf 'POST /api/v1/tokens HTTP/1.1\r\nHost: m\r\nContent-Length: 2000000\r\n\r\n' |
-		socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
+		socat -t 60 - UNIX-CONNECT:$MUSTER_SOCKET"
 	assert_output --partial '413 '
 	run bash -c "{ printf 'POST /api/v1/tokens HTTP/1.1\r\nHost: m\r\nContent-Length: 70000\r\n\r\n'
-		head -c 70000 /dev/zero | tr '\0' ' '; } | socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
+		head -c 70000 /dev/zero | tr '\0' ' '; } | socat -t 60 - UNIX-CONNECT:$MUSTER_SOCKET"
 	assert_output --partial '413 '
-	run bash -c "head -c 1000000 /dev/zero | tr '\0' a | socat -t 2 - UNIX-CONNECT:$MUSTER_SOCKET"
+	run bash -c "head -c 1000000 /dev/zero | tr '\0' a | socat -t 60 - UNIX-CONNECT:$MUSTER_SOCKET"
 	run bash -c "printf 'GET /api/v1/status HTTP/1.1\r\nHost: m\r\n' | timeout 0.3 socat - UNIX-CONNECT:$MUSTER_SOCKET"
 	musterctl status >/dev/null
 }
 
 @test "requests one behind the other on a connection are all answered, in order" {
 	run bash -c "for p in status tokens nothing audit/verify; do
-		printf 'GET /api/v1/%s HTTP/1.1\r\nHost: m\r\n\r\n' \$p; done | socat -t 3 - UNIX-CONNECT:$MUSTER_SOCKET |
+		printf 'GET /api/v1/%s HTTP/1.1\r\nHost: m\r\n\r\n' \$p; done | socat -t 60 - UNIX-CONNECT:$MUSTER_SOCKET |
 		grep -oE 'HTTP/1.1 [0-9]+|\"(version|tokens|code|head)\":'"
 	assert_output --regexp 'HTTP/1.1 200.*version.*HTTP/1.1 200.*tokens.*HTTP/1.1 404.*code.*HTTP/1.1 200.*head'
 }

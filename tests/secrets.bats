@@ -447,7 +447,7 @@ tls /var/lib/private/muster-agent/tls.pem"
 		on bare chmod 644 "/var/lib/private/muster-agent/$file"
 		run on bare systemctl start muster-agent
 		assert_failure
-		run -0 on bare journalctl -u muster-agent -n 5 -o cat
+		run -0 log_of bare muster-agent -n 5
 		assert_output --partial "others than its owner may access it"
 		on bare chmod 600 "/var/lib/private/muster-agent/$file"
 		on bare systemctl reset-failed muster-agent

@@ -13,7 +13,7 @@
 #include "lib/uplink.h"
 #include "tests/unit/peer.h"
 
-#define PATIENCE 20 /* seconds, then what a test waits for won't come */
+#define PATIENCE 120 /* seconds, then what a test waits for won't come */
 
 struct bench {
 	struct identity *server, *client;

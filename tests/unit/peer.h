@@ -23,7 +23,7 @@
 #define PEER_101                                                                                   \
 	"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"                              \
 	"Upgrade: muster-packet/1\r\n\r\n"
-#define PEER_PATIENCE 10 /* seconds without a byte, then a script's read fails */
+#define PEER_PATIENCE 60 /* seconds without a byte, then a script's read fails */
 
 struct call;
 typedef void script(struct call *c);
