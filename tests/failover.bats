@@ -144,7 +144,7 @@ has_come_back() # SERVER TIMES
 	cluster_does start
 	cluster_does stop-standby
 	eventually gives_reason a 'a standby has been promoted in the place of this database, which is not used again'
-	gives_reason a "$first:[0-9]* is on timeline 1, before 2"
+	eventually gives_reason a "$first:[0-9]* is on timeline 1, before 2"
 	cluster_does start-standby
 	eventually reachable a
 }

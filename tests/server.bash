@@ -12,7 +12,8 @@
 #   server_stops [SIGNAL]           and waits for its end; nothing if it isn't there
 #   api METHOD PATH [JSON]          asks the control socket; the answer's body; fails on a refusal
 #   peer NAME COMMAND…              the machine of that name, helpers/peer
-#   eventually COMMAND…             polls until the command succeeds, at most 10 s, or $patience
+#   exec_peer NAME COMMAND…         the same in place of the (sub)shell: `exec_peer … &` can be killed as $!
+#   eventually COMMAND…             polls until the command succeeds, at most a minute
 
 bats_load_library bats-support
 bats_load_library bats-assert
@@ -60,12 +61,17 @@ api()
 
 peer()
 {
-	"$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --pin "$pin" --dir "$dir/$1" "${@:2}"
+	(exec_peer "$@")
+}
+
+exec_peer()
+{
+	exec "$BUILD/tests/helpers/peer" --server "127.0.0.1:$port" --server-key "$server_key" --pin "$pin" --dir "$dir/$1" "${@:2}"
 }
 
 eventually()
 {
-	local deadline=$((SECONDS + ${patience:-10}))
+	local deadline=$((SECONDS + 60))
 
 	until "$@"; do
 		((SECONDS < deadline)) || return

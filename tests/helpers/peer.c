@@ -37,7 +37,8 @@
  *
  * ask and enrol connect first, without a TLS key, if there is no connection; hello and leave with it. Each answer
  * is a line "op=ENROLLED client=... ", the end of the connection "closed". --count plays the commands as N machines
- * DIR/1 ... DIR/N at once, M at a time; all of M connect before the first goes on; each line starts with "n=I ".
+ * DIR/1 ... DIR/N at once, M at a time; all of M connect before the first goes on; each line starts with "n=I ". Who
+ * ends this process ends them all.
  *
  * Exit code: 0 each message was answered by what it hoped for; 1 one was refused (NACK, or an HTTP
  * status); 2 wrong use; 3 the connection failed or ended.
@@ -48,6 +49,7 @@
 #include <signal.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -357,7 +359,7 @@ static int do_flip_each_bit(char **a)
 	return answered > 0 ? REFUSED : 0;
 }
 
-/* HELLO after HELLO without reading one answer, until nothing more is taken for two seconds. */
+/* HELLO after HELLO without reading one answer, until nothing more is taken for a while. */
 static int do_flood(char **a)
 {
 	unsigned long n = 0, most = strtoul(a[0], NULL, 10);
@@ -465,6 +467,7 @@ static int run_commands(char **words)
  * codes. */
 static void run_batch(unsigned first, unsigned last, char **words, unsigned codes[static 4])
 {
+	const pid_t parent = getpid();
 	int ready[2], open[2], status;
 	char base[sizeof(args.dir)], c;
 
@@ -478,6 +481,8 @@ static void run_batch(unsigned first, unsigned last, char **words, unsigned code
 			stop(FAILED, "fork: %s", strerror(errno));
 		if (child > 0)
 			continue;
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+			_exit(FAILED);
 		close(ready[0]);
 		close(open[1]);
 		args.gate_ready = ready[1];
