@@ -1,17 +1,30 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# The examples in doc/proxy, each really run in front of a server: nginx, HAProxy and Caddy as Debian has them.
+# The examples in doc/proxy, each really run in front of a server: nginx, HAProxy and Caddy as Debian has them. In a
+# network of their own, the hub of machines/machines.bash: there nobody else takes the ports that they are told.
 
 bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
 load store
+load machines/machines
 
 PROXIES="nginx haproxy caddy"
 
+setup_file()
+{
+	machines_begin
+}
+
+teardown_file()
+{
+	machines_end
+}
+
 setup()
 {
+	ports=20000 # the last that was given to a proxy; all below those that connections get
 	BUILD=$(realpath -m "${BUILD:-$BATS_TEST_DIRNAME/../build}")
 	dir=$BATS_TEST_TMPDIR
 	examples=$BATS_TEST_DIRNAME/../doc/proxy
@@ -44,24 +57,21 @@ teardown()
 
 runs()
 {
-	"$@" >>"$dir/log" 2>&1 3>&- &
+	(
+		close_inherited
+		exec_in_hub "$@"
+	) >>"$dir/log" 2>&1 &
 	pids+=($!)
 }
 
 eventually()
 {
-	local deadline=$((SECONDS + 20))
+	local deadline=$((SECONDS + 60))
 
 	until "$@"; do
 		((SECONDS < deadline)) || return
 		sleep 0.05
 	done
-}
-
-# A port that nobody listens on; taken by a proxy soon, which can't tell one of its own.
-free_port()
-{
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 # The example with this test's ports, addresses and files; every line of it that isn't about those is as it is.
@@ -78,7 +88,7 @@ example() # NAME
 
 proxy_starts() # NAME
 {
-	https=$(free_port) http=$(free_port) passed=$(free_port)
+	https=$((++ports)) http=$((++ports)) passed=$((++ports))
 	url=https://muster.example.org:$https
 	case $1 in
 	nginx)
@@ -106,7 +116,7 @@ answers()
 # ask PATH [CURL'S OPTION...]: through the proxy, as somebody at 127.0.0.9.
 ask()
 {
-	curl -q -sS --max-time 20 --cacert "$dir/fullchain.pem" --resolve "muster.example.org:$https:127.0.0.1" \
+	in_hub curl -q -sS --max-time 20 --cacert "$dir/fullchain.pem" --resolve "muster.example.org:$https:127.0.0.1" \
 		--interface 127.0.0.9 "${@:2}" "$url$1"
 }
 
@@ -218,7 +228,7 @@ other_names_lead_nowhere()
 {
 	local code
 
-	code=$(curl -q -sS -k --max-time 20 -o /dev/null -w '%{http_code}' -H 'Host: rebound.example' "https://127.0.0.1:$https/api/v1/session" || true)
+	code=$(in_hub curl -q -sS -k --max-time 20 -o /dev/null -w '%{http_code}' -H 'Host: rebound.example' "https://127.0.0.1:$https/api/v1/session" || true)
 	[[ $code != 200 && $code != 401 ]]
 }
 
@@ -232,10 +242,10 @@ other_names_lead_nowhere()
 	for proxy in nginx haproxy; do
 		proxy_starts "$proxy"
 		token=$(musterctl token create 2>/dev/null)
-		run -0 "$BUILD/tests/helpers/peer" --server "127.0.0.1:$passed" --server-key "$server_key" --pin "$pin" \
+		run -0 in_hub "$BUILD/tests/helpers/peer" --server "127.0.0.1:$passed" --server-key "$server_key" --pin "$pin" \
 			--dir "$dir/machine-$proxy" enrol "$token" hello
-		run -0 curl -q -sS -k --pinnedpubkey "$pin" "https://127.0.0.1:$passed/clients/manifest"
-		run curl -q -sS -o /dev/null -w '%{http_code} %{redirect_url}' -H 'Host: muster.example.org' "http://127.0.0.1:$http/x"
+		run -0 in_hub curl -q -sS -k --pinnedpubkey "$pin" "https://127.0.0.1:$passed/clients/manifest"
+		run in_hub curl -q -sS -o /dev/null -w '%{http_code} %{redirect_url}' -H 'Host: muster.example.org' "http://127.0.0.1:$http/x"
 		assert_output '301 https://muster.example.org/x'
 	done
 	run musterctl --json client list
