@@ -159,7 +159,7 @@ machines_begin()
 	) </dev/null >"$MACHINES_RUN/log" 2>&1 &
 	disown
 	# Opened for both, so that a keeper which dies at once doesn't leave this waiting for a writer.
-	read -r -t 20 -N 1 <>"$MACHINES_RUN/begun" && return
+	read -r -t 60 -N 1 <>"$MACHINES_RUN/begun" && return
 	cat "$MACHINES_RUN/log" >&2
 	machines_fail "the run could not begin"
 }
@@ -219,8 +219,9 @@ machines_reap_stale()
 
 	for MACHINES_RUN in "$MACHINES_PREFIX"*; do
 		[[ -O $MACHINES_RUN && -d $MACHINES_RUN ]] || continue
-		process_alive "$MACHINES_RUN/keeper" && continue
 		[[ -e $MACHINES_RUN/keeper || -n $(find "$MACHINES_RUN" -maxdepth 0 -mmin +1) ]] || continue
+		# Asked after it was seen to be there, which it is as a whole: it may have come just now.
+		process_alive "$MACHINES_RUN/keeper" && continue
 		machines_reap stale
 	done
 }
