@@ -157,9 +157,11 @@ fact_is()
 	[[ $(api GET "/clients/$1" | jq -r "$2") == "$3" ]]
 }
 
+# By both sides' word.
 connected()
 {
 	eventually fact_is "$(client_of "$1")" .connected true
+	eventually on "$1" grep -Eq '^state=(connected|suspended)' /run/muster-agent/status
 }
 
 # What the tests themselves change on the way isn't looked at.
@@ -479,7 +481,7 @@ assert_put_back() # TEXT
 	run updates m --wait 1
 	assert_put_back "has not acknowledged a report of the new agent"
 	agent_offered 'printf "state=waiting\ndetail=for ever\n" >$RUNTIME_DIRECTORY/status; exec sleep 1d'
-	run updates m --wait 1
+	run updates m --wait 10
 	assert_put_back "it is waiting: for ever"
 }
 
@@ -500,7 +502,7 @@ exec sleep 1d'
 	first_again
 	connected m
 	held_back m
-	started updates m --wait 1
+	started updates m --wait 10
 	eventually on m test -e /run/held
 	server_dies
 	on m rm /root/hold
@@ -521,9 +523,11 @@ exec sleep 1d'
 	run -1 on m test -e /var/lib/muster-enrol
 	# The same of one that is no good.
 	agent_offered 'printf "state=waiting\n" >$RUNTIME_DIRECTORY/status; exec sleep 1d'
-	started updates m --wait 1
-	eventually on m grep -qs '^state=waiting$' /run/muster-agent/status
+	held_back m
+	started updates m --wait 10
+	eventually on m test -e /run/held
 	server_dies
+	on m rm /root/hold
 	ended
 	assert_equal "$status" 15
 	newer_serves
