@@ -4,7 +4,7 @@
 // that there is one main heading and none is left out, that nothing sticks out to the side, that targets can be hit.
 // faults(page): a list of sentences, empty if all is well.
 
-/* global document, getComputedStyle, innerWidth */
+/* global document, getComputedStyle, innerWidth, requestAnimationFrame */
 
 function inPage() {
 	const faults = [];
@@ -99,6 +99,8 @@ function inPage() {
 	return faults;
 }
 
-export function faults(page) {
+// Once what depends on the window's size has been drawn anew, which it is between two frames.
+export async function faults(page) {
+	await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 	return page.evaluate(inPage);
 }

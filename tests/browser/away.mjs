@@ -19,8 +19,8 @@ export default async function test(browser) {
 	await page.locator(".live").getByText(/Connecting|Every 15 s/).waitFor();
 	await server("starts");
 	const { id } = await api("POST", "/tokens", { note: "Made meanwhile" });
-	await page.getByRole("link", { name: "Made meanwhile" }).waitFor({ timeout: 60000 });
-	await page.locator(".live").getByText("Live").waitFor({ timeout: 60000 });
+	await page.getByRole("link", { name: "Made meanwhile" }).waitFor();
+	await page.locator(".live").getByText("Live").waitFor();
 	await api("POST", `/tokens/${id}/revoke`, {});
 	await page.getByRole("link", { name: "Made meanwhile" }).waitFor({ state: "detached" });
 	await visit.assertNotReloaded();

@@ -9,7 +9,7 @@ import { faults } from "./audit.mjs";
 // A word for the test's own cluster.
 const cluster = (word) => appendFile(process.env.MUSTER_CLUSTER, `${word}\n`);
 const notice = (page) => page.getByRole("alert").filter({ hasText: "The database doesn't answer." });
-const gone = (page) => notice(page).first().waitFor({ state: "detached", timeout: 60000 });
+const gone = (page) => notice(page).first().waitFor({ state: "detached" });
 
 async function tab(visit, path) {
 	const page = await visit.newPage();

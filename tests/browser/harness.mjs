@@ -84,7 +84,7 @@ export class Visit {
 	async newPage() {
 		const page = await this.context.newPage();
 
-		page.setDefaultTimeout(30000);
+		page.setDefaultTimeout(120000); // a busy machine breaks nothing
 		page.on("console", (m) => ["error", "warning"].includes(m.type()) && this.#note(`console: ${m.text()} ${m.location().url}`));
 		page.on("pageerror", (error) => this.#note(`error: ${error.stack ?? error}`));
 		page.on("dialog", (dialog) => {

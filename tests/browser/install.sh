@@ -8,6 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 place=$1/browser
 
 mkdir -p "$place"
+exec 9>"$place/lock"
+flock 9 # suites that need it run at the same time
 if ! cmp -s "$here/package-lock.json" "$place/package-lock.json" || [ ! -e "$place/installed" ]; then
 	rm -f "$place/installed"
 	cp "$here/package.json" "$here/package-lock.json" "$place/"

@@ -9,7 +9,7 @@ export default async function test(browser) {
 	const found = [], list = await pages(api);
 
 	for (const colorScheme of ["light", "dark"]) {
-		const visit = await Visit.start(browser, { colorScheme });
+		const visit = await Visit.start(browser, { colorScheme, reducedMotion: "reduce" });
 
 		visit.allow(404);
 		await visit.login("dorothea");
