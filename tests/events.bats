@@ -340,16 +340,17 @@ are_dropped() # COUNT
 	readers+=($!)
 	eventually told out 'tokens '
 	eventually told json '"tokens"'
-	run grep -E "^[0-9:]{8}  tokens    $(tail -n 1 "$dir/ids")\$" "$dir/out"
-	assert_success
+	eventually grep -qE "^[0-9:]{8}  tokens    $(tail -n 1 "$dir/ids")\$" "$dir/out"
+	eventually grep -q '"audit"' "$dir/json"
 	run ! grep audit "$dir/out"
-	run -0 jq -r .topic "$dir/json"
-	assert_line audit
 	server_stops
 	local status=0
 	wait "${readers[0]}" || status=$? # in a subshell, as run's, it isn't known while it goes on
 	assert_equal "$status" 3
 	assert_equal "$(cat "$dir/err")" "musterctl: muster-server has ended the stream"
+	wait "${readers[1]}" || true
+	run -0 jq -r .topic "$dir/json"
+	assert_line audit
 	run -2 musterctl events more
 	run -3 musterctl events
 }
@@ -457,10 +458,15 @@ shows() # FILE NUMBERS...
 	for i in {11..20}; do
 		eventually grep -q '"last":2' "$dir/waits$i"
 	done
-	curl -q -s --unix-socket "$MUSTER_SOCKET" 'http://localhost/api/v1/messages?after=2&wait=60' >"$dir/last" 3>&- &
+	curl -q -s -v --unix-socket "$MUSTER_SOCKET" 'http://localhost/api/v1/messages?after=2&wait=60' >"$dir/last" \
+		2>"$dir/last.told" 3>&- &
 	readers+=($!)
+	eventually grep -qs '^> GET' "$dir/last.told"
 	server_stops
-	run ! wait "${readers[20]}"
+	local status=0
+	wait "${readers[20]}" || status=$? # in a subshell, as run's, it isn't known
+	[[ $status == @(52|56) ]] # nothing has come
+	run ! test -s "$dir/last"
 }
 
 is_told_away() # TIMES

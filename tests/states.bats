@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # What an administrator makes of a machine: suspended, resumed, revoked, removed. Two real machines, and peers that
-# keep their keys and connections whatever they are told.
+# keep their keys and connections whatever they are told. Heartbeats are an hour apart: what a machine hears meanwhile
+# is told it at once, and is no answer to anything.
 
 bats_require_minimum_version 1.5.0
 
@@ -9,6 +10,8 @@ setup_file()
 {
 	load helpers
 	machines_begin
+	server_configured
+	sed -i 's/^Heartbeat=.*/Heartbeat=1h/' "$server/muster-server.conf"
 	server_starts
 	machine_boot web bookworm-curl &
 	machine_boot db trixie-none &
@@ -96,6 +99,11 @@ fact()
 	api GET "/clients/$1" | jq -r "$2"
 }
 
+is_away()
+{
+	[[ $(fact "$1" .connected) == false ]]
+}
+
 audited()
 {
 	api GET "/audit?last=5" | jq -e --arg act "$1" --arg object "$2" \
@@ -107,18 +115,6 @@ unit_shows()
 	[[ $(on "$1" systemctl show -p "$2" --value muster-agent) == *"$3"* ]]
 }
 
-# within SECONDS COMMAND…
-within()
-{
-	local until=$((${EPOCHREALTIME/./} + $1 * 1000000))
-
-	shift
-	until "$@"; do
-		((${EPOCHREALTIME/./} < until)) || return
-		sleep 0.02
-	done
-}
-
 @test "suspended, a machine stays connected, and both sides say so" {
 	local id pid
 
@@ -127,10 +123,10 @@ within()
 	eventually in_state web connected
 	run -0 musterctl client suspend --reason "disk is being looked at" "${id:0:8}"
 	assert_output "$id (web) is suspended"
-	within 1 in_state web suspended
+	eventually in_state web suspended
 	run -3 on web muster-agent status
 	assert_line --partial "disk is being looked at"
-	unit_shows web StatusText "suspended there"
+	eventually unit_shows web StatusText "suspended there"
 	assert_equal "$(fact "$id" .state)" suspended
 	assert_equal "$(fact "$id" .reason)" "disk is being looked at"
 	assert_equal "$(fact "$id" .connected)" true
@@ -146,9 +142,9 @@ within()
 	{
 		[[ $(fact "$id" .connected) == true ]] && in_state web suspended
 	}
-	eventually still_suspended || eventually still_suspended
+	eventually still_suspended
 	run -0 musterctl client resume "$id"
-	within 1 in_state web connected
+	eventually in_state web connected
 	audited client.resume "$id"
 	assert_equal "$(on web systemctl show -p MainPID --value muster-agent)" "$pid"
 }
@@ -217,11 +213,11 @@ has_config()
 	musterctl config push motd "$MACHINES_RUN/one" --to role=web
 	musterctl config push motd "$MACHINES_RUN/two" --to role=db
 	musterctl client label "$id" role=web
-	within 5 has_config web motd one
+	eventually has_config web motd one
 	musterctl client label "$id" role=db
-	within 5 has_config web motd two
+	eventually has_config web motd two
 	musterctl client label "$id" role=test
-	within 5 has_config web motd ''
+	eventually has_config web motd ''
 }
 
 @test "suspended it gets no configuration; resumed it gets the newest at once" {
@@ -229,7 +225,7 @@ has_config()
 
 	id=$(client_of web)
 	musterctl client suspend "$id"
-	within 1 in_state web suspended
+	eventually in_state web suspended
 	musterctl config push motd "$MACHINES_RUN/one" --client "$id"
 	musterctl config push motd "$MACHINES_RUN/two" --client "$id"
 	on web systemctl restart muster-agent
@@ -237,10 +233,14 @@ has_config()
 	sleep 1
 	has_config web motd ''
 	musterctl client resume "$id"
-	within 5 has_config web motd two
+	eventually has_config web motd two
 	in_state web connected
-	run -0 musterctl config status motd --json
-	assert_equal "$(jq -r '.machines[]?.state // .clients[]?.state' <<<"$output" | sort -u)" current
+	eventually is_current
+}
+
+is_current()
+{
+	[[ $(musterctl config status motd --json | jq -r '.clients[].state' | sort -u) == current ]]
 }
 
 ### Approval: the machine db, uninstalled for it
@@ -304,7 +304,7 @@ nothing_installed()
 	run -0 musterctl client approve "$id"
 	assert_output "$id (db) is enrolled"
 	audited client.approve "$id"
-	eventually enrolling_has_told "exit" || eventually enrolling_has_told "exit" || eventually enrolling_has_told "exit"
+	eventually enrolling_has_told "exit"
 	enrolling_has_told "exit 0"
 	assert_equal "$(client_of db)" "$id"
 	eventually in_state db connected
@@ -370,7 +370,7 @@ nothing_installed()
 	assert_equal "$(fact "$id" .state)" suspended
 	assert_equal "$(fact "$(client_of web)" .state)" suspended
 	run -0 musterctl client resume "$id" "$(client_of web)"
-	within 1 in_state web connected
+	eventually in_state web connected
 	musterctl client remove "$id"
 }
 
@@ -387,19 +387,17 @@ nothing_installed()
 	assert_output --partial "is left"
 }
 
-@test "revoked, open connections die within a second and the key is refused for ever" {
-	local id start
+@test "revoked, open connections die at once and the key is refused for ever" {
+	local id
 
 	peer_enrolled thief
 	id=$(id_of thief)
 	peer_starts thief connect-enrolled hello answer closed
 	eventually peer_has_told op=ACK
-	start=${EPOCHREALTIME/./}
 	musterctl client revoke --reason "key was stolen" "$id"
-	within 1 peer_has_told closed
-	((${EPOCHREALTIME/./} - start < 1000000))
+	eventually peer_has_told closed
 	peer_has_told op=STATE
-	assert_equal "$(fact "$id" .connected)" false
+	eventually is_away "$id"
 	run -1 peer thief hello
 	assert_output --partial "code=22"
 	assert_output --partial "key was stolen"
@@ -436,7 +434,7 @@ nothing_installed()
 		! in_hub ss -Htn state established "( sport = :8443 )" | grep -q . ||
 			[[ $(fact "$id" .connected) == false ]]
 	}
-	within 1 cut_off
+	eventually cut_off
 	peer_resumes
 	eventually gone "$peers/process"
 	assert_equal "$(grep -c op=ACK "$peers/told")" 1
@@ -452,7 +450,7 @@ nothing_installed()
 	eventually peer_has_told waiting
 	peer_resumes
 	musterctl client revoke "$id"
-	within 1 peer_has_told closed
+	eventually peer_has_told closed
 	peer_has_told "op=STATE state=3"
 }
 
@@ -463,7 +461,7 @@ nothing_installed()
 	eventually in_state db connected
 	on db test -s /var/lib/private/muster-agent/identity.key
 	musterctl client revoke --reason "stolen from the rack" "$id"
-	within 2 unit_shows db SubState failed
+	eventually unit_shows db SubState failed
 	unit_shows db ExecMainStatus 77
 	unit_shows db StatusText "stolen from the rack"
 	run on db systemctl status muster-agent
@@ -477,7 +475,7 @@ nothing_installed()
 	run ! on db systemctl start muster-agent
 	unit_shows db ExecMainStatus 77
 	unit_shows db StatusText "stolen from the rack"
-	run on db journalctl -q -o cat -u muster-agent
+	run -0 log_of db muster-agent
 	assert_output --partial "run muster-enrol --uninstall"
 }
 

@@ -57,6 +57,11 @@ has_count() # NAME COUNT
 	(($(count "$1") >= $2))
 }
 
+has_object() # NAME ID
+{
+	jq -e --arg id "$2" 'select((.body | fromjson | .data.object) == $id)' "$dir/$1/requests" >/dev/null
+}
+
 types() # NAME
 {
 	jq -r '.body | fromjson | .type' "$dir/$1/requests"
@@ -123,14 +128,19 @@ token.revoke"
 	receiver_starts slow
 	echo hang >"$dir/slow/answer"
 	hook_for "$url"
+	local slow=$hook
 	receiver_starts quick
 	hook_for "$url"
 	for i in {1..10}; do
 		token >/dev/null
 	done
 	eventually has_count quick 10
+	eventually has_count slow 1
+	musterctl status >/dev/null
+	# All of that while the one attempt lasts, which is given up after half a minute.
 	assert_equal "$(count slow)" 1
-	timeout 5 musterctl status >/dev/null
+	hook=$slow
+	state_is active
 }
 
 @test "an attempt that failed is made again with the same id, and nothing overtakes it" {
@@ -145,15 +155,14 @@ token.revoke"
 	assert_output --partial 'it answered with status 500'
 	echo 204 >"$dir/a/answer"
 	musterctl webhook enable "$hook"
-	eventually has_count a 3
+	eventually has_object a "$two"
 	eventually state_is active
-	run jq -r '.body | fromjson | .data.object' "$dir/a/requests"
-	assert_output "$one
-$one
+	# The first came at least twice: also by itself, if that took long.
+	run jq -r '.headers["webhook-id"] + " " + (.body | fromjson | .data.object)' "$dir/a/requests"
+	assert_equal "$(cut -d ' ' -f 2 <<<"$output" | uniq)" "$one
 $two"
-	run jq -r '.headers["webhook-id"]' "$dir/a/requests"
-	assert_equal "${lines[0]}" "${lines[1]}"
-	assert_not_equal "${lines[1]}" "${lines[2]}"
+	assert_equal "$(uniq <<<"$output" | wc -l)" 2
+	((${#lines[@]} > 2))
 	run check_signatures a "$secret"
 	assert_success
 }
@@ -330,11 +339,11 @@ has_all()
 	eventually state_is failing
 	curl -q -sS --unix-socket "$MUSTER_SOCKET" http://localhost/metrics >"$dir/metrics"
 	grep -qx 'muster_webhooks{state="failing"} 1' "$dir/metrics"
-	grep -qx 'muster_webhook_attempts_total{result="failed"} 1' "$dir/metrics"
+	grep -qx 'muster_webhook_attempts_total{result="failed"} [1-9]' "$dir/metrics"
 	grep -qx 'muster_webhook_waiting 1' "$dir/metrics"
 }
 
-# A name server that hears and doesn't answer; the resolver waits for it for a minute.
+# A name server that hears and doesn't answer; the resolver waits for it for minutes.
 mute_name_server() # FOLDER
 {
 	mkdir "$1"
@@ -344,7 +353,7 @@ mute_name_server() # FOLDER
 		address = "127.53.%d.%d" % (os.getpid() // 250 % 250 + 1, os.getpid() % 250 + 1)
 		s.bind((address, 53))
 		with open(sys.argv[1] + "/new", "w") as f:
-		    f.write("nameserver %s\noptions timeout:30 attempts:2\n" % address)
+		    f.write("nameserver %s\noptions timeout:30 attempts:5\n" % address)
 		os.rename(sys.argv[1] + "/new", sys.argv[1] + "/resolv.conf")
 		while True:
 		    s.recv(512)
@@ -360,6 +369,6 @@ mute_name_server() # FOLDER
 	hook_for https://receiver.example/
 	token >/dev/null
 	eventually test -e "$dir/names/asked"
-	run -0 timeout 20 musterctl webhook remove "$hook"
-	run -0 timeout 20 musterctl status
+	run -0 timeout 100 musterctl webhook remove "$hook"
+	run -0 timeout 100 musterctl status
 }
