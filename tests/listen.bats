@@ -174,7 +174,7 @@ push()
 # stranger OPTION…: its handshake with the port, and what it gets to read.
 stranger()
 {
-	in_hub timeout 20 openssl s_client -connect "$address:8444" -tls1_3 -quiet "$@" </dev/null 2>&1
+	in_hub timeout 100 openssl s_client -connect "$address:8444" -tls1_3 -quiet "$@" </dev/null 2>&1
 }
 
 @test "strangers get nothing: no key, another key, another protocol, or silence" {
@@ -187,13 +187,13 @@ stranger()
 	run ! stranger -alpn muster-packet/1 -cert "$dir/certificate" -key "$dir/key"
 	assert_output --partial alert
 	run ! stranger -alpn http/1.1
-	run ! in_hub timeout 20 openssl s_client -connect "$address:8444" -tls1_2 </dev/null
+	run ! in_hub timeout 100 openssl s_client -connect "$address:8444" -tls1_2 </dev/null
 	# Even this server's own key, by another protocol.
 	run ! stranger -alpn http/1.1 -cert "$server/state/tls.pem" -key "$server/state/tls.pem"
-	run ! in_hub timeout 20 curl -q -sk "https://$address:8444/"
+	run ! in_hub timeout 100 curl -q -sk "https://$address:8444/"
 	# Those who say nothing don't keep the server out, nor the agent awake for ever.
 	for i in {1..40}; do
-		in_hub timeout 60 bash -c "exec 3<>/dev/tcp/$address/8444; cat <&3" &
+		in_hub timeout 200 bash -c "exec 3<>/dev/tcp/$address/8444; cat <&3" &
 	done >/dev/null 2>&1
 	run -0 push motd "through the crowd" --client "$id" --wait
 	has_config quiet motd "through the crowd"
@@ -297,7 +297,7 @@ stranger()
 	eventually unit_is quiet muster-agent.service ExecMainStatus 77
 	run -1 on quiet test -e /var/lib/private/muster-agent/identity.key
 	eventually unit_is quiet muster-agent.socket ActiveState failed
-	run ! in_hub timeout 5 bash -c "exec 3<>/dev/tcp/$address/8444"
+	run ! in_hub timeout 100 bash -c "exec 3<>/dev/tcp/$address/8444"
 	# It knows, so it isn't looked for any more.
 	eventually fact_is "$id" .listening null
 	run -0 uninstalls quiet --purge

@@ -192,11 +192,11 @@ unreachable()
 	server_begins
 	second_configured
 	rm "$second/state/identity.key"
-	run -1 in_hub timeout 20 "$BUILD/muster-server" --config "$second/muster-server.conf"
+	run -1 in_hub timeout 100 "$BUILD/muster-server" --config "$second/muster-server.conf"
 	assert_output --partial 'belongs to a server with other keys'
 	cp -p "$server/state/identity.key" "$second/state"
 	rm "$second/state/token.key"
-	run -1 in_hub timeout 20 "$BUILD/muster-server" --config "$second/muster-server.conf"
+	run -1 in_hub timeout 100 "$BUILD/muster-server" --config "$second/muster-server.conf"
 	assert_output --partial 'belongs to a server with other keys'
 }
 
@@ -450,7 +450,7 @@ waits_for_it()
 	server_begins
 	server_stops
 	psql -q -d "$cluster" -c 'DROP DATABASE muster'
-	run -1 in_hub timeout 20 "$BUILD/muster-server" --config "$server/muster-server.conf"
+	run -1 in_hub timeout 100 "$BUILD/muster-server" --config "$server/muster-server.conf"
 	assert_output --partial 'cannot use the PostgreSQL database: cannot connect: '
 	assert_output --partial '"muster" does not exist'
 }
@@ -477,16 +477,16 @@ guarded()
 	assert_equal "$(query "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'muster'" guarded)" guarded
 	server_stops
 	chmod 644 "$server/password"
-	run -1 in_hub timeout 20 "$BUILD/muster-server" --config "$server/muster-server.conf"
+	run -1 in_hub timeout 100 "$BUILD/muster-server" --config "$server/muster-server.conf"
 	assert_output --partial 'others may read the password file'
 	refute_output --partial a-secret-word
 	chmod 600 "$server/password"
 	echo another-word >"$server/password"
-	run -1 in_hub timeout 20 "$BUILD/muster-server" --config "$server/muster-server.conf"
+	run -1 in_hub timeout 100 "$BUILD/muster-server" --config "$server/muster-server.conf"
 	assert_output --partial 'password authentication failed'
 	refute_output --partial another-word
 	rm "$server/password"
-	run -1 in_hub timeout 20 "$BUILD/muster-server" --config "$server/muster-server.conf"
+	run -1 in_hub timeout 100 "$BUILD/muster-server" --config "$server/muster-server.conf"
 	assert_output --partial 'cannot read the password file'
 }
 

@@ -196,7 +196,7 @@ other_ends()
 # It must end by itself, with a text that has all of these.
 other_refuses()
 {
-	run in_hub timeout 10 "$BUILD/muster-server" --config "$other/muster-server.conf"
+	run in_hub timeout 100 "$BUILD/muster-server" --config "$other/muster-server.conf"
 	((status != 0 && status != 124)) || fail "it runs: $output"
 	for text; do
 		assert_output --partial "$text"
@@ -473,7 +473,8 @@ tls /var/lib/private/muster-agent/tls.pem"
 ### Processes
 
 # Everything that runs in the machine until fd 0 ends: "WHAT PROGRAM" for each argument list or environment that has
-# the secret, and last the number of rounds and of processes.
+# the secret, and last the number of rounds and of processes. After the first round and the 30th there is a file of
+# that name in $BATS_TEST_TMPDIR.
 sampler='
 	my ($leader, $token, $grouped) = @ARGV;
 	my $space = readlink "/proc/$leader/ns/pid";
@@ -494,6 +495,7 @@ sampler='
 				$found{"$what $program"} = 1 if index(lc $text, $token) >= 0;
 			}
 		}
+		open(my $mark, ">", "$ENV{BATS_TEST_TMPDIR}/round-$rounds") if $rounds == 1 or $rounds == 30;
 	}
 	print map { "$_\n" } sort keys %found;
 	printf "%d rounds %d processes\n", $rounds, scalar keys %seen;'
@@ -508,10 +510,11 @@ watching()
 	perl -e "$sampler" "$(machine_leader "$machine")" "$secret" <"$BATS_TEST_TMPDIR/end" \
 		>"$BATS_TEST_TMPDIR/seen" 3>&- &
 	exec {end}>"$BATS_TEST_TMPDIR/end"
+	eventually test -e "$BATS_TEST_TMPDIR/round-1"
 	run -0 "$@"
 	exec {end}>&-
 	wait $!
-	rm "$BATS_TEST_TMPDIR/end"
+	rm "$BATS_TEST_TMPDIR/end" "$BATS_TEST_TMPDIR/round-"*
 	seen=$(sed '$d' "$BATS_TEST_TMPDIR/seen")
 	read -r rounds _ processes _ < <(tail -n 1 "$BATS_TEST_TMPDIR/seen")
 	echo "# $rounds rounds, $processes processes"
@@ -523,11 +526,17 @@ forgets_web()
 	on web muster-enrol --uninstall --purge </dev/null
 }
 
+# looked_at COMMAND…: which reads until it has been looked at often enough
+looked_at()
+{
+	"$@" < <(eventually test -e "$BATS_TEST_TMPDIR/round-30")
+}
+
 @test "the sampling sees arguments and environments, so what it doesn't see isn't there" {
-	watching web 0123456789abcdef on web sh -c 'sleep 0.5; :' 0123-4567-89AB-CDEF
+	watching web 0123456789abcdef looked_at on web sh -c 'cat; :' 0123-4567-89AB-CDEF
 	run -0 grep '^cmdline' <<<"$seen"
-	watching web 0123456789abcdef on web env A=0123456789abcdef sleep 0.5
-	run -0 grep '^environ .*/sleep' <<<"$seen"
+	watching web 0123456789abcdef looked_at on web env A=0123456789abcdef cat
+	run -0 grep '^environ .*/cat' <<<"$seen"
 }
 
 @test "a token in the script, or given on standard input, is in no process's arguments or environment" {

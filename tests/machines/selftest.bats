@@ -55,10 +55,10 @@ owner()
 	END
 }
 
-# Until a condition holds, at most ten seconds.
+# Until a condition holds, at most a minute or two.
 eventually()
 {
-	for _ in {1..200}; do
+	for _ in {1..1200}; do
 		! "$@" || return 0
 		sleep 0.05
 	done
