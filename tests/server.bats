@@ -557,7 +557,7 @@ taken()
 	# 257 of them are more than what may wait to be written at a time.
 	head -c 1048000 /dev/urandom >file
 	"$BUILD/musterctl" --socket control.sock config push big file --all >/dev/null
-	peer all --count 260 --parallel 260 hello answer closed >hanging 2>&1 3>&- &
+	exec_peer all --count 260 --parallel 260 hello answer closed >hanging 2>&1 3>&- &
 	echo $! >peer.pid
 	local _
 	for _ in {1..6}; do
