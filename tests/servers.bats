@@ -195,6 +195,8 @@ msg()
 		peer "$at" "m-$at" enrol "$token" hello say 1 "$(msg 1 1 "one-$at")" answer close >/dev/null
 	done
 	eventually have_come 3
+	# Killed before it is noted that they were taken, the next begins with them.
+	eventually all_are_noted
 	stops a KILL
 	for at in b c; do
 		peer "$at" "m-$at" hello say 1 "$(msg 1 2 "two-$at")" answer close >/dev/null
@@ -202,6 +204,11 @@ msg()
 	eventually have_come 5
 	assert_equal "$(cat out.* | jq -r .text | sort | uniq -d)" ''
 	run ! test -e out.c
+}
+
+all_are_noted()
+{
+	[[ $(query 'SELECT outlet - seq FROM message_head') == 0 ]]
 }
 
 have_come()

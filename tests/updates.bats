@@ -13,7 +13,6 @@ setup()
 	mkdir -p clients/linux/x86_64
 	release_is 1
 	clients=$PWD/clients
-	patience=30
 	server_configured "Workers=1" '[dashboard]' 'Listen=none'
 }
 
@@ -96,7 +95,7 @@ stays()
 {
 	[[ -p hold ]] || mkfifo hold
 	exec 8<>hold
-	peer "$@" <hold >"$1.out" 2>&1 3>&- 8>&- &
+	exec_peer "$@" <hold >"$1.out" 2>&1 3>&- 8>&- &
 	stayed=$!
 }
 
