@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../presence.h"
+#include "../store/listening.h"
 #include "answer.h"
 #include "filters.h"
 #include "found.h"
@@ -23,15 +24,21 @@
 enum awaited { AWAITED_HERE, AWAITED_AWAY };
 #define AWAITED 2
 static const char *const awaited_names[] = {
-	[AWAITED_HERE] = "waiting", /* connected: it is asked when it is its turn */
+	[AWAITED_HERE] = "waiting", /* it is there: it is asked when it is its turn */
 	[AWAITED_AWAY] = "offline", /* when it comes back */
+};
+
+/* In their order. */
+struct ids {
+	uint8_t (*of)[CLIENT_ID_SIZE];
+	size_t count, room;
+	bool complete;
 };
 
 struct awaiting {
 	struct rollout_record rollout;
-	uint8_t (*settled)[CLIENT_ID_SIZE]; /* nothing is left to do for these; by id */
-	size_t count, room;
-	bool complete;
+	struct ids settled; /* nothing is left to do for these */
+	struct ids dialled; /* they keep no connection, but are reached when there is something */
 	struct client_place place;
 	uint64_t counts[AWAITED];
 	enum awaited only; /* a page has just these */
@@ -42,44 +49,67 @@ static void awaiting_end(void *state)
 {
 	struct awaiting *s = state;
 
-	free(s->settled);
+	free(s->settled.of);
+	free(s->dialled.of);
 }
 
 /* ---- for whom it waits */
 
-static int keep(void *userdata, const struct update_record *u)
+static int keep(void *userdata, const uint8_t *client)
 {
-	struct awaiting *s = userdata;
+	struct ids *l = userdata;
 
-	if (s->count == s->room) {
-		size_t room = s->room ? 2 * s->room : 1000;
-		void *more = reallocarray(s->settled, room, sizeof(*s->settled));
+	if (l->count == l->room) {
+		size_t room = l->room ? 2 * l->room : 1000;
+		void *more = reallocarray(l->of, room, sizeof(*l->of));
 
 		if (!more)
 			return -ENOMEM;
-		s->settled = more;
-		s->room = room;
+		l->of = more;
+		l->room = room;
 	}
-	memcpy(s->settled[s->count++], u->client, CLIENT_ID_SIZE);
+	memcpy(l->of[l->count++], client, CLIENT_ID_SIZE);
 	return 0;
 }
 
-static int load(struct store *store, struct awaiting *s)
+static int keep_settled(void *userdata, const struct update_record *u)
+{
+	return keep(userdata, u->client);
+}
+
+static int load_settled(struct store *store, struct awaiting *s, const uint8_t *after)
+{
+	return store_update_settled(
+		store, &s->rollout, after, LOAD_ROWS, keep_settled, &s->settled);
+}
+
+static int load_dialled(struct store *store, struct awaiting *s, const uint8_t *after)
+{
+	return store_listening_each(store, after, LOAD_ROWS, keep, &s->dialled);
+}
+
+static int load(struct api_call *c, struct ids *l,
+	int (*rows)(struct store *store, struct awaiting *s, const uint8_t *after))
 {
 	uint8_t after[CLIENT_ID_SIZE];
-	size_t before = s->count;
+	size_t before = l->count;
 	int r;
 
 	if (before > 0)
-		memcpy(after, s->settled[before - 1], sizeof(after));
-	r = store_update_settled(store, &s->rollout, before > 0 ? after : NULL, LOAD_ROWS, keep, s);
-	s->complete = s->count - before < LOAD_ROWS;
-	return r;
+		memcpy(after, l->of[before - 1], sizeof(after));
+	r = rows(c->server->store, c->state, before > 0 ? after : NULL);
+	l->complete = l->count - before < LOAD_ROWS;
+	return r < 0 ? r : 1;
 }
 
 static int by_id(const void *id, const void *one)
 {
 	return memcmp(id, one, CLIENT_ID_SIZE);
+}
+
+static bool is_in(const struct ids *l, const uint8_t id[static CLIENT_ID_SIZE])
+{
+	return l->count > 0 && bsearch(id, l->of, l->count, CLIENT_ID_SIZE, by_id);
 }
 
 static bool is_awaited(
@@ -88,11 +118,10 @@ static bool is_awaited(
 	const struct awaiting *s = c->state;
 	const uint8_t *id = sight->place->id;
 
-	if (!config_selector_fits(s->rollout.selector, id, sight->labels))
+	if (!config_selector_fits(s->rollout.selector, id, sight->labels) || is_in(&s->settled, id))
 		return false;
-	if (s->count > 0 && bsearch(id, s->settled, s->count, CLIENT_ID_SIZE, by_id))
-		return false;
-	*ret = presence_sight(c->server, id) ? AWAITED_HERE : AWAITED_AWAY;
+	*ret = presence_sight(c->server, id) || is_in(&s->dialled, id) ? AWAITED_HERE
+								       : AWAITED_AWAY;
 	return true;
 }
 
@@ -122,15 +151,14 @@ static int next_part(struct api_call *c, client_sighting visit)
 {
 	const struct client_search asked = { .state = CLIENT_ENROLLED };
 	struct awaiting *s = c->state;
-	struct store *store = c->server->store;
-	int r;
 
 	if (s->rollout.state == ROLLOUT_ENDED)
 		return 0;
-	if (s->complete)
-		return store_client_search(store, &asked, &s->place, STEP_ROWS, visit, c);
-	r = load(store, s);
-	return r < 0 ? r : 1;
+	if (!s->settled.complete)
+		return load(c, &s->settled, load_settled);
+	if (!s->dialled.complete)
+		return load(c, &s->dialled, load_dialled);
+	return store_client_search(c->server->store, &asked, &s->place, STEP_ROWS, visit, c);
 }
 
 static bool go_on(struct api_call *c, client_sighting visit, void (*answer)(struct api_call *c))

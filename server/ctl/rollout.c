@@ -53,29 +53,35 @@ static void pause_after(uint64_t began)
 	nanosleep(&tick, NULL);
 }
 
+static int look(struct ctl *c, const char *path, json_t **ret)
+{
+	json_decref(*ret);
+	*ret = NULL;
+	return request_get(c, path, ret);
+}
+
 /* Until it is over, or the time is; a server that is away meanwhile is waited for as well. *ret: as
  * it is then. */
 static int watch(struct ctl *c, const char *path, uint64_t seconds, json_t **ret)
 {
 	bool terminal = isatty(STDERR_FILENO) && !c->json;
 	uint64_t end = now_ms() + seconds * 1000, began;
-	bool late = false;
 	int r;
 
 	do {
 		began = now_ms();
-		late = began >= end;
-		json_decref(*ret);
-		*ret = NULL;
-		c->patient = !late;
-		r = request_get(c, path, ret);
+		c->patient = began < end;
+		r = look(c, path, ret);
 		if (r == CTL_OK && terminal)
 			show_bar(*ret);
-		if (late || (r == CTL_OK ? is_over(*ret) : r != CTL_AGAIN))
+		if (!c->patient || (r == CTL_OK ? is_over(*ret) : r != CTL_AGAIN))
 			break;
 		pause_after(began);
 	} while (true);
 	c->patient = false;
+	/* Who was asked while it was counted is in two counts. */
+	if (r == CTL_OK && !rollout_is(*ret, "running"))
+		r = look(c, path, ret);
 	if (terminal)
 		fprintf(stderr, "\r\033[K");
 	return r;

@@ -42,6 +42,12 @@ static const struct sql claim = {
 };
 static const struct sql failed = { "UPDATE client_listening SET error = $2 WHERE client = $1" };
 
+/* A dial under way is one that may have failed. */
+static const struct sql each = {
+	"SELECT client FROM client_listening WHERE client > $1 AND fails <= 1"
+	" AND ((port > 0 AND address <> '') OR fixed <> '') ORDER BY client LIMIT $2"
+};
+
 static int one(struct store *s, const struct sql *sql, const struct value *values, size_t n,
 	struct listening_record *ret)
 {
@@ -67,6 +73,25 @@ int store_listening_get(
 	struct store *s, const uint8_t client[static CLIENT_ID_SIZE], struct listening_record *ret)
 {
 	return one(s, &get, VALUES(value_bytes(client, CLIENT_ID_SIZE)), ret);
+}
+
+int store_listening_each(struct store *s, const uint8_t *after, uint32_t limit,
+	listening_visitor visit, void *userdata)
+{
+	scoped(rows_endp) struct rows *rows = NULL;
+	uint8_t client[CLIENT_ID_SIZE];
+	int r = db_rows(s->db, &each,
+		VALUES(value_bytes(after ? (const void *)after : "", after ? CLIENT_ID_SIZE : 0),
+			value_integer(limit)),
+		&rows);
+
+	while (r == 0) {
+		r = rows_next(rows);
+		if (r <= 0)
+			return r;
+		r = rows_bytes(rows, 0, client, sizeof(client)) ? visit(userdata, client) : -EIO;
+	}
+	return r;
 }
 
 int store_listening_hello(struct store *s, const struct listening_hello *h)

@@ -40,6 +40,11 @@ int store_listening_fix(struct store *s, const struct client_record *c, const ch
 
 int store_listening_get(struct store *s, const uint8_t client[static CLIENT_ID_SIZE],
 	struct listening_record *ret) must_use; /* -ENOENT */
+/* The clients above after (NULL: all), by id, that can be dialled and have been reached by the last
+ * dial, or the next one will tell. */
+typedef int (*listening_visitor)(void *userdata, const uint8_t *client);
+int store_listening_each(struct store *s, const uint8_t *after, uint32_t limit,
+	listening_visitor visit, void *userdata) must_use;
 /* It doesn't listen (any more); an administrator's address stays. */
 int store_listening_end(struct store *s, const uint8_t client[static CLIENT_ID_SIZE]) must_use;
 int store_listening_drop(struct store *s, const uint8_t client[static CLIENT_ID_SIZE]) must_use;

@@ -168,6 +168,56 @@ static void an_administrators_address_is_another_and_stays(void **state)
 		1);
 }
 
+struct seen {
+	size_t count;
+	uint8_t ids[8][CLIENT_ID_SIZE];
+};
+
+static int see(void *userdata, const uint8_t *client)
+{
+	struct seen *all = userdata;
+
+	memcpy(all->ids[all->count++], client, CLIENT_ID_SIZE);
+	return 0;
+}
+
+static size_t reachable(struct fixture *f, const uint8_t *after, uint32_t limit, struct seen *ret)
+{
+	*ret = (struct seen){};
+	assert_int_equal(store_listening_each(f->store, after, limit, see, ret), 0);
+	return ret->count;
+}
+
+static void who_was_not_reached_or_cannot_be_is_not_counted_on(void **state)
+{
+	struct fixture *f = *state;
+	struct client_record a = a_client(f, 1), b = a_client(f, 2), c = a_client(f, 3);
+	struct seen all, rest;
+
+	assert_int_equal(reachable(f, NULL, 9, &all), 0);
+	hello(f, &a, "192.0.2.1", 8444, false);
+	hello(f, &b, "192.0.2.2", 8444, false);
+	hello(f, &c, "", 8444, false);
+	assert_int_equal(reachable(f, NULL, 9, &all), 2);
+	assert_true(memcmp(all.ids[0], all.ids[1], CLIENT_ID_SIZE) < 0);
+	assert_int_equal(reachable(f, NULL, 1, &rest), 1);
+	assert_int_equal(reachable(f, all.ids[0], 9, &rest), 1);
+	assert_memory_equal(rest.ids[0], all.ids[1], CLIENT_ID_SIZE);
+	assert_int_equal(reachable(f, all.ids[1], 9, &rest), 0);
+	for (int i = 0; i < 2; i++) {
+		struct listening_record l = get(f, &a);
+
+		assert_int_equal(reachable(f, NULL, 9, &all), 2);
+		assert_int_equal(store_begin(f->store), 0);
+		assert_int_equal(store_listening_claim(f->store, &l, l.next + HOUR), 1);
+		assert_int_equal(store_commit(f->store), 0);
+	}
+	assert_int_equal(reachable(f, NULL, 9, &all), 1);
+	assert_memory_equal(all.ids[0], b.id, CLIENT_ID_SIZE);
+	hello(f, &a, "192.0.2.1", 8444, true);
+	assert_int_equal(reachable(f, NULL, 9, &all), 2);
+}
+
 static void who_does_not_listen_has_no_row(void **state)
 {
 	struct fixture *f = *state;
@@ -257,6 +307,7 @@ int main(void)
 		T(the_earliest_is_dialled_first_and_never_later_than_told),
 		T(after_a_push_each_is_looked_at_once),
 		T(an_administrators_address_is_another_and_stays),
+		T(who_was_not_reached_or_cannot_be_is_not_counted_on),
 		T(who_does_not_listen_has_no_row),
 		T(of_a_removed_machine_it_stays_known),
 		T(an_address_is_one_machines_and_has_a_port),

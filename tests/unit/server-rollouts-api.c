@@ -4,6 +4,7 @@
 
 #include <sodium.h>
 
+#include "server/store/listening.h"
 #include "server/store/updates.h"
 
 #define ROLLOUTS "/api/v1/rollouts"
@@ -332,6 +333,26 @@ static void everybody_meant_is_in_one_count(void **state)
 	assert_int_equal(machines(a, "?outcome=offline"), 0);
 }
 
+static void who_listens_and_is_reached_is_there(void **state)
+{
+	struct api_fixture *a = *state;
+	struct listening_hello h = { .address = "192.0.2.1", .port = 8444, .next = fixture_wall };
+
+	offer(a, 1, "1.0");
+	enrolled(a, 3);
+	h.client = fleet.of[1].id;
+	h.tls_pin = fleet.of[1].tls_pin;
+	assert_int_equal(store_begin(a->server.store), 0);
+	assert_int_equal(store_listening_hello(a->server.store, &h), 0);
+	assert_int_equal(store_commit(a->server.store), 0);
+	begins(a, "{\"selector\":\"*\"}");
+	assert_int_equal(ask(a, "GET", ROLLOUTS "/current", NULL), 200);
+	assert_int_equal(counted(a, "waiting"), 1);
+	assert_int_equal(counted(a, "offline"), 2);
+	assert_int_equal(machines(a, "?outcome=waiting"), 1);
+	assert_string_equal(said(machine(a, 0), "state"), "waiting");
+}
+
 static void who_has_had_it_before_is_not_waited_for(void **state)
 {
 	struct api_fixture *a = *state;
@@ -468,6 +489,7 @@ int main(void)
 		T(a_roll_out_is_of_what_is_offered_and_ends_the_one_before),
 		T(acts_are_done_once_and_an_end_is_one),
 		T(everybody_meant_is_in_one_count),
+		T(who_listens_and_is_reached_is_there),
 		T(who_has_had_it_before_is_not_waited_for),
 		T(machines_come_in_pages),
 		T(what_is_halted_needs_somebody_until_it_goes_on),
