@@ -2,13 +2,11 @@
 #include "agent/apply.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "agent/config.h"
+#include "agent/handover.h"
 #include "agent/hook.h"
 #include "agent/log.h"
 #include "agent/newest.h"
@@ -18,11 +16,9 @@
 
 #define GOOD_FOLDER "/var/lib/muster-apply"
 #define PATH_SIZE   256
-#define BODY_AT     (CLIENT_ID_SIZE + 8) /* in what is signed */
 
 struct apply {
-	uint8_t *file; /* the order file, whole */
-	size_t len;
+	struct handover file;
 	struct config config;
 	struct config_order order; /* points into file */
 	struct apply_result result;
@@ -69,66 +65,24 @@ int apply_result_read(const char *path, struct apply_result *ret)
 	return 0;
 }
 
-/* ---------------------------------------------------------------- the order, out of a hostile
- * folder */
-
-/* A name without slashes: there is no way out of the folder but a link, which is not followed. */
-static int open_in(int folder, const char *name, int flags)
-{
-	int fd = openat(folder, name, flags | O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static int read_whole(int fd, struct apply *a)
-{
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_nlink > 1)
-		return -EINVAL;
-	a->file = malloc(APPLY_MAX + 1);
-	if (!a->file)
-		return -ENOMEM;
-	while ((n = read(fd, a->file + a->len, APPLY_MAX + 1 - a->len)) > 0)
-		a->len += (size_t)n;
-	if (n < 0)
-		return -errno;
-	return a->len > APPLY_MAX ? -EFBIG : 0;
-}
-
-/* Taken out of the folder whatever it is, so that it can be asked for once only. */
-static int take_order(const char *state, struct apply *a)
-{
-	scoped(closep) int folder = open(state, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	scoped(closep) int apply = folder < 0 ? -errno : open_in(folder, "apply", O_DIRECTORY);
-	scoped(closep) int fd = apply < 0 ? apply : open_in(apply, "order", 0);
-
-	if (apply >= 0 && unlinkat(apply, "order", 0) < 0 && errno != ENOENT)
-		return -errno;
-	return fd < 0 ? fd : read_whole(fd, a);
-}
+/* ---------------------------------------------------------------- the order */
 
 /* Only what the server has signed for this machine. */
-static int verify(struct apply *a)
+static int take_order(const char *state, struct apply *a)
 {
-	const uint8_t *receiver = a->file, *binding = receiver + PUBLIC_KEY_SIZE;
-	const uint8_t *signature = binding + BINDING_SIZE, *bytes = a->file + APPLY_HEAD;
-	size_t len = a->len - APPLY_HEAD;
-	uint8_t digest[DIGEST_SIZE], hash[CONFIG_HASH_SIZE];
-	int r;
+	const uint8_t *body;
+	uint8_t hash[CONFIG_HASH_SIZE];
+	size_t len;
+	int r = handover_take(state, APPLY_NAME, &a->file);
 
-	if (a->len < APPLY_HEAD + BODY_AT)
-		return -EBADMSG;
-	memcpy(a->result.signature, signature, SIGNATURE_SIZE);
-	session_digest(OP_CONFIG, FROM_SERVER, binding, receiver, bytes, len, digest);
-	r = identity_verify(a->config.server_key, digest, signature);
-	if (r == 0 && memcmp(bytes, a->config.client_id, CLIENT_ID_SIZE) != 0)
-		r = -EKEYREJECTED;
-	if (r == 0)
-		r = config_order_decode(bytes + BODY_AT, len - BODY_AT, &a->order);
+	if (r < 0)
+		return log_err(r, "cannot take an order from '%s'", state);
+	r = handover_verify(&a->file, OP_CONFIG, &a->config);
+	if (r < 0)
+		return r;
+	memcpy(a->result.signature, handover_signature(&a->file), SIGNATURE_SIZE);
+	body = handover_body(&a->file, &len);
+	r = config_order_decode(body, len, &a->order);
 	if (r < 0 || a->order.kind == ORDER_REMOVE)
 		return r;
 	config_hash(a->order.content, a->order.len, hash);
@@ -283,11 +237,10 @@ int apply_run(const char *config_path, const char *state)
 		return EXIT_FAILURE;
 	}
 	r = take_order(state, &a);
-	r = r < 0 ? log_err(r, "cannot take an order from '%s'", state) : verify(&a);
 	if (r < 0) {
 		log_say(LOG_ERR, "refused an order that the server has not given: %s",
 			strerror(-r));
-		free(a.file);
+		handover_clear(&a.file);
 		return EXIT_FAILURE;
 	}
 	act(&a);
@@ -298,6 +251,6 @@ int apply_run(const char *config_path, const char *state)
 		log_say(LOG_INFO, "configuration %s, revision %" PRIu64 ": applied", a.order.name,
 			a.order.revision);
 	r = apply_result_write(APPLY_RESULT, &a.result);
-	free(a.file);
+	handover_clear(&a.file);
 	return r < 0 ? log_err(r, "cannot write '" APPLY_RESULT "'"), EXIT_FAILURE : EXIT_SUCCESS;
 }

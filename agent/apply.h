@@ -12,13 +12,9 @@
 #include "lib/body.h"
 #include "lib/session.h"
 
-#define APPLY_ORDER  "apply/order" /* in the agent's state folder */
+#define APPLY_NAME   "apply" /* handover.h */
 #define APPLY_HOOKS  "/etc/muster/apply.d"
 #define APPLY_RESULT "/run/muster-apply/result"
-
-/* Of an order file: the receiver's key, the connection's binding, the signature, what is signed. */
-#define APPLY_HEAD (PUBLIC_KEY_SIZE + BINDING_SIZE + SIGNATURE_SIZE)
-#define APPLY_MAX  (APPLY_HEAD + MESSAGE_MAX)
 
 /* The result: the order's signature, so that it is known which one it is of, and the verdict. */
 struct apply_result {

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "agent/apply.h"
+#include "agent/handover.h"
 #include "agent/log.h"
 #include "lib/file.h"
 #include "lib/order.h"
@@ -21,11 +22,10 @@
 #define POLL_USEC 100000u /* while a hook is at work */
 #define HOOK_WAIT 270     /* seconds: longer than muster-apply.service may take */
 
-/* One order, as it came: see APPLY_HEAD. */
+/* One order, as it came. */
 struct job {
 	uint64_t sequence; /* 0: nobody waits for the answer */
-	uint8_t *file;     /* owned; NULL: none */
-	size_t len;
+	struct handover file;
 };
 
 struct orders {
@@ -202,8 +202,8 @@ struct orders *orders_free(struct orders *o)
 	if (!o)
 		return NULL;
 	sd_event_source_disable_unref(o->poll);
-	free(o->now.file);
-	free(o->next.file);
+	handover_clear(&o->now.file);
+	handover_clear(&o->next.file);
 	free(o);
 	return NULL;
 }
@@ -215,13 +215,13 @@ const struct holdings *orders_holdings(const struct orders *o)
 
 bool orders_busy(const struct orders *o)
 {
-	return o->now.file != NULL;
+	return o->now.file.bytes != NULL;
 }
 
 void orders_forget(struct orders *o)
 {
 	o->now.sequence = 0;
-	free(o->next.file);
+	handover_clear(&o->next.file);
 	o->next = (struct job){};
 }
 
@@ -318,11 +318,11 @@ static void finish(struct orders *o)
 		log_seldom(LOG_INFO, "configuration %s, revision %llu: %s", order->name,
 			(unsigned long long)order->revision,
 			order->kind == ORDER_REMOVE ? "removed" : "taken");
-	free(o->now.file);
+	handover_clear(&o->now.file);
 	o->now = give_job(&o->next);
 	if (sequence)
 		o->done(o->userdata, sequence, v);
-	if (o->now.file)
+	if (o->now.file.bytes)
 		begin(o);
 }
 
@@ -340,13 +340,6 @@ static bool there_is(const char *name, const char *suffix)
 static bool has_hook(const char *name)
 {
 	return there_is(name, "") || there_is(name, ".check");
-}
-
-static int order_path(const struct orders *o, char ret[static PATH_SIZE])
-{
-	int len = snprintf(ret, PATH_SIZE, "%s/" APPLY_ORDER, o->state);
-
-	return len > 0 && len < PATH_SIZE ? 0 : -ENAMETOOLONG;
 }
 
 static time_t now(void)
@@ -370,9 +363,8 @@ static void poll_again(struct orders *o)
 static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct orders *o = userdata;
-	const uint8_t *signature = o->now.file + PUBLIC_KEY_SIZE + BINDING_SIZE;
+	const uint8_t *signature = handover_signature(&o->now.file);
 	struct apply_result result;
-	char path[PATH_SIZE];
 
 	(void)source, (void)usec;
 	if (apply_result_read(APPLY_RESULT, &result) == 0 &&
@@ -381,8 +373,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 			say(&o->verdict, (enum nack_code)result.code, result.text);
 		finish(o);
 	} else if (now() - o->began > HOOK_WAIT) {
-		if (order_path(o, path) == 0)
-			(void)unlink(path);
+		handover_withdraw(o->state, APPLY_NAME);
 		say(&o->verdict, NACK_HOOK,
 			"no answer from muster-apply.service: see its status and journal");
 		finish(o);
@@ -394,17 +385,8 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void ask_hook(struct orders *o)
 {
-	char path[PATH_SIZE];
-	int r = order_path(o, path);
+	int r = handover_give(o->state, APPLY_NAME, &o->now.file);
 
-	if (r == 0) {
-		*strrchr(path, '/') = '\0';
-		r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-	}
-	if (r == 0)
-		r = order_path(o, path);
-	if (r == 0)
-		r = file_write_atomic(path, o->now.file, o->now.len, 0600);
 	if (r < 0) {
 		say(&o->verdict, NACK_STORAGE, strerror(-r));
 		finish(o);
@@ -418,8 +400,8 @@ static void ask_hook(struct orders *o)
 
 static void begin(struct orders *o)
 {
-	const uint8_t *body = o->now.file + APPLY_HEAD + CLIENT_ID_SIZE + 8;
-	size_t len = o->now.len - APPLY_HEAD - CLIENT_ID_SIZE - 8;
+	size_t len;
+	const uint8_t *body = handover_body(&o->now.file, &len);
 	struct job done;
 	int r;
 
@@ -449,8 +431,8 @@ static void begin(struct orders *o)
 	o->now = give_job(&o->next);
 	if (done.sequence)
 		o->done(o->userdata, done.sequence, &o->verdict);
-	free(done.file);
-	if (o->now.file)
+	handover_clear(&done.file);
+	if (o->now.file.bytes)
 		begin(o);
 }
 
@@ -458,22 +440,15 @@ void orders_take(struct orders *o, const struct message *m,
 	const uint8_t self[static PUBLIC_KEY_SIZE], const uint8_t binding[static BINDING_SIZE])
 {
 	struct verdict broke = {};
-	struct job job = { .sequence = m->sequence, .len = APPLY_HEAD + m->signed_len };
-	struct writer w;
+	struct job job = { .sequence = m->sequence };
 
-	job.file = malloc(job.len);
-	if (!job.file) {
+	if (handover_pack(m, self, binding, &job.file) < 0) {
 		say(&broke, NACK_STORAGE, strerror(ENOMEM));
 		o->done(o->userdata, m->sequence, &broke);
 		return;
 	}
-	w = writer_over(job.file, job.len);
-	write_bytes(&w, self, PUBLIC_KEY_SIZE);
-	write_bytes(&w, binding, BINDING_SIZE);
-	write_bytes(&w, m->signature, SIGNATURE_SIZE);
-	write_bytes(&w, m->signed_bytes, m->signed_len);
-	if (o->now.file) {
-		free(o->next.file);
+	if (o->now.file.bytes) {
+		handover_clear(&o->next.file);
 		o->next = job;
 		return;
 	}
