@@ -79,6 +79,7 @@ LIB_C    := $(wildcard lib/*.c)
 SERVER_C := $(wildcard server/*.c server/store/*.c server/admin/*.c)
 CTL_C    := $(wildcard server/ctl/*.c)
 ENROL_C  := $(wildcard enrol/*.c)
+ENROL_GEN := $(patsubst %,$(BUILD)/gen/%.o,agent_unit agent_socket apply_path apply_service update_path update_service)
 AGENT_C  := $(wildcard agent/*.c)
 UNIT_C   := $(wildcard tests/unit/*.c)
 HELPER_C := $(wildcard tests/helpers/*.c)
@@ -128,7 +129,7 @@ $(BUILD)/muster-server: $(call objects,$(SERVER_C)) $(LLHTTP_O) $(SERVER_GEN) $(
 $(BUILD)/musterctl: $(call objects,$(CTL_C)) $(BUILD)/libmuster.a
 	$(LINK) $^ $(CTL_LINK)
 
-$(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/agent_socket.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o $(BUILD)/libmuster.a
+$(BUILD)/muster-enrol: $(call objects,$(ENROL_C)) $(ENROL_GEN) $(BUILD)/libmuster.a
 	$(LINK) $^ $(ENROL_LINK)
 
 $(BUILD)/muster-agent: $(call objects,$(AGENT_C)) $(AGENT_SAN) $(BUILD)/libmuster.a
@@ -160,6 +161,8 @@ $(BUILD)/gen/agent_unit.c: agent/muster-agent.service
 $(BUILD)/gen/agent_socket.c: agent/muster-agent.socket
 $(BUILD)/gen/apply_path.c: agent/muster-apply.path
 $(BUILD)/gen/apply_service.c: agent/muster-apply.service
+$(BUILD)/gen/update_path.c: agent/muster-update.path
+$(BUILD)/gen/update_service.c: agent/muster-update.service
 $(BUILD)/gen/installer_script.c: installer/installer.sh.in
 $(BUILD)/gen/openapi.c: server/admin/openapi.json
 
@@ -199,7 +202,7 @@ ENROL_PARTS  := $(filter-out $(BUILD)/enrol/main.o,$(call objects,$(ENROL_C)))
 # A unit test named server-x, agent-x or enrol-x is linked with that program's modules as well.
 $(BUILD)/libserver.a: $(SERVER_PARTS) $(LLHTTP_O) $(SERVER_GEN)
 $(BUILD)/libagent.a: $(AGENT_PARTS)
-$(BUILD)/libenrol.a: $(ENROL_PARTS) $(BUILD)/gen/agent_unit.o $(BUILD)/gen/agent_socket.o $(BUILD)/gen/apply_path.o $(BUILD)/gen/apply_service.o
+$(BUILD)/libenrol.a: $(ENROL_PARTS) $(ENROL_GEN)
 $(BUILD)/lib%.a:
 	@rm -f $@
 	$(AR) rcs $@ $^

@@ -118,6 +118,8 @@ void agent_disconnect(struct agent *a)
 		orders_forget(a->orders);
 	if (a->reset)
 		reset_forget(a->reset);
+	if (a->update)
+		update_forget(a->update);
 	if (a->uplink && uplink_handle(a->uplink))
 		multi_remove(a->multi, uplink_handle(a->uplink));
 	a->uplink = uplink_free(a->uplink);
@@ -370,6 +372,7 @@ static const struct reset_calls reset_calls = { RESET_AGE, dialogue_busy, dialog
 
 int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **ret)
 {
+	struct update_setup updates = update_setup_of(paths->state);
 	struct agent *a = calloc(1, sizeof *a);
 	struct setup *s = NULL;
 	int r;
@@ -387,6 +390,8 @@ int agent_new(sd_event *event, const struct agent_paths *paths, struct agent **r
 		r = orders_new(event, paths->state, dialogue_verdict, a, &a->orders);
 	if (r >= 0)
 		r = reset_new(event, paths->state, &reset_calls, a, &a->reset);
+	if (r >= 0)
+		r = update_new(event, &updates, dialogue_updated, a, &a->update);
 	if (r >= 0)
 		r = mail_new(
 			event, paths, &a->limits, dialogue_send_msg, dialogue_sent, a, &a->mail);
@@ -409,6 +414,7 @@ struct agent *agent_free(struct agent *a)
 	listen_end(a);
 	orders_free(a->orders);
 	reset_free(a->reset);
+	update_free(a->update);
 	mail_free(a->mail);
 	multi_free(a->multi);
 	sd_event_source_disable_unref(a->timer);

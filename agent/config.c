@@ -86,6 +86,12 @@ static int set_backoff_cap(struct config *c, const char *value)
 	return 0;
 }
 
+static int set_updates(struct config *c, const char *value)
+{
+	c->updates = strcmp(value, "yes") == 0;
+	return c->updates || strcmp(value, "no") == 0 ? 0 : -EINVAL;
+}
+
 static int set_mode(struct config *c, const char *value)
 {
 	c->listen = strcmp(value, "listen") == 0;
@@ -132,6 +138,7 @@ static const struct key {
 	{ "Proxy", set_proxy, "a URL, or nothing for no proxy", false, false },
 	{ "ConnectTimeout", set_connect_timeout, "1s to 10m", false, false },
 	{ "BackoffCap", set_backoff_cap, "1s to 1d", false, false },
+	{ "Updates", set_updates, "yes or no", false, false },
 	{ "Mode", set_mode, "connect or listen", false, false },
 	{ "ListenIdle", set_listen_idle, "1s to 1d", false, false },
 	{ "SpoolMessages", set_spool_messages, "a number from 1 to 10000000", false, false },
@@ -186,6 +193,7 @@ int config_load(const char *path, struct config *ret, char why[static CONFIG_WHY
 		.config = {
 			.connect_timeout = CONNECT_TIMEOUT,
 			.backoff_cap_ms = BACKOFF_CAP * 1000ull,
+			.updates = true,
 			.listen_idle = LISTEN_IDLE,
 			.messages = { SPOOL_MESSAGES, SPOOL_SIZE, MSG_TEXT_MAX },
 		},

@@ -25,6 +25,7 @@ struct config {
 	unsigned connect_timeout; /* seconds */
 	uint64_t backoff_cap_ms;
 	struct post_limits messages;
+	bool updates;         /* those that the server orders are made */
 	bool listen;          /* Mode=listen */
 	unsigned listen_idle; /* seconds */
 };

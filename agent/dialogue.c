@@ -261,21 +261,39 @@ static void on_config(struct agent *a, const struct message *m)
 	orders_take(a->orders, m, identity_public(a->setup->identity), session_binding(a->session));
 }
 
-/* The answer to a CONFIG; the connection that it came on is still there. */
-void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v)
+/* To an order; the connection that it came on is still there. */
+static void answer(struct agent *a, uint64_t sequence, uint16_t code, const char *text,
+	const struct subject *subject)
 {
-	struct agent *a = userdata;
-	struct nack nack = { .sequence = sequence, .code = v->code, .subject = v->subject };
-	struct ack ack = { .sequence = sequence, .subject = v->subject };
+	struct nack nack = { .sequence = sequence, .code = code, .subject = *subject };
+	struct ack ack = { .sequence = sequence, .subject = *subject };
 	uint8_t body[1024];
 
 	listen_exchange(a);
-	memcpy(nack.text, v->text, sizeof nack.text);
-	if (v->code)
+	(void)snprintf(nack.text, sizeof nack.text, "%s", text);
+	if (code)
 		seal(a, OP_NACK, body, nack_encode(&nack, body, sizeof body), NULL);
 	else
 		seal(a, OP_ACK, body, ack_encode(&ack, body, sizeof body), NULL);
 	agent_watch(a);
+}
+
+void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v)
+{
+	answer(userdata, sequence, v->code, v->text, &v->subject);
+}
+
+void dialogue_updated(void *userdata, uint64_t sequence, uint16_t code, const char *text)
+{
+	const struct subject none = {};
+
+	answer(userdata, sequence, code, text, &none);
+}
+
+static void refuse_unread(struct agent *a, const struct message *m, int error)
+{
+	refuse(a, m->sequence, error == -EPROTONOSUPPORT ? NACK_UNSUPPORTED : NACK_MALFORMED,
+		"the order can't be read");
 }
 
 static void on_reset(struct agent *a, const struct message *m)
@@ -286,17 +304,37 @@ static void on_reset(struct agent *a, const struct message *m)
 	int r = reset_order_decode(m->body, m->len, &order);
 
 	if (r < 0)
-		refuse(a, m->sequence, r == -EPROTONOSUPPORT ? NACK_UNSUPPORTED : NACK_MALFORMED,
-			"the order can't be read");
+		refuse_unread(a, m, r);
 	else if (reset_take(a->reset, order.number, m->sequence))
 		seal(a, OP_ACK, body, ack_encode(&ack, body, sizeof body), NULL);
+}
+
+static void on_update(struct agent *a, const struct message *m)
+{
+	const struct config *c = &a->setup->config;
+	struct update_order order;
+	uint8_t giver[GIVER_SIZE];
+	int r = update_order_decode(m->body, m->len, &order);
+
+	if (r < 0) {
+		refuse_unread(a, m, r);
+		return;
+	}
+	if (!c->updates) {
+		refuse(a, m->sequence, NACK_NO_UPDATES,
+			"Updates=no in this machine's configuration");
+		return;
+	}
+	newest_giver(c->server_key, c->client_id, giver);
+	update_take(a->update, &order, m, giver, identity_public(a->setup->identity),
+		session_binding(a->session));
 }
 
 bool dialogue_busy(void *userdata)
 {
 	const struct agent *a = userdata;
 
-	return orders_busy(a->orders);
+	return orders_busy(a->orders) || update_waits(a->update);
 }
 
 void dialogue_reset_failed(void *userdata, uint64_t sequence, int error)
@@ -321,6 +359,7 @@ typedef void handler(struct agent *a, const struct message *m);
 static handler *const handlers[] = {
 	[OP_CONFIG] = on_config,
 	[OP_RESET] = on_reset,
+	[OP_UPDATE] = on_update,
 	[OP_STATE] = on_state,
 	[OP_ACK] = on_ack,
 	[OP_NACK] = on_nack,

@@ -13,6 +13,9 @@ void dialogue_take(
 /* For orders_new(): the answer to a CONFIG. userdata is the agent, here and below. */
 void dialogue_verdict(void *userdata, uint64_t sequence, const struct verdict *v);
 
+/* For update_new(): the answer to an UPDATE. */
+void dialogue_updated(void *userdata, uint64_t sequence, uint16_t code, const char *text);
+
 /* For reset_new(): whether a restart would break something off; it can't be made; it is now. */
 bool dialogue_busy(void *userdata);
 void dialogue_reset_failed(void *userdata, uint64_t sequence, int error);

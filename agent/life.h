@@ -15,6 +15,7 @@
 #include "agent/reset.h"
 #include "agent/setup.h"
 #include "agent/status.h"
+#include "agent/update.h"
 #include "lib/multi.h"
 #include "lib/retry.h"
 #include "lib/session.h"
@@ -33,6 +34,7 @@ struct agent {
 	struct setup *setup;
 	struct orders *orders;
 	struct reset *reset;
+	struct update *update;
 	struct retry retry;
 	size_t place; /* in the configured addresses: of this attempt, or the last one */
 

@@ -137,8 +137,8 @@ static bool announces(const struct listening *l)
 
 static bool busy(const struct agent *a)
 {
-	return orders_busy(a->orders) || reset_waits(a->reset) || port_busy(a->listening->port) ||
-	       announces(a->listening);
+	return orders_busy(a->orders) || reset_waits(a->reset) || update_waits(a->update) ||
+	       port_busy(a->listening->port) || announces(a->listening);
 }
 
 static int on_idle(sd_event_source *source, uint64_t usec, void *userdata)

@@ -13,6 +13,8 @@
 #include "agent/ending.h"
 #include "agent/listen.h"
 #include "agent/log.h"
+#include "agent/outcome.h"
+#include "agent/renewal.h"
 #include "agent/send.h"
 #include "agent/status.h"
 #include "lib/memory.h"
@@ -21,6 +23,11 @@
 #define STATE_FOLDER   "/var/lib/muster-agent"
 #define RUNTIME_FOLDER "/run/muster-agent"
 #define PRIVATE_FOLDER "/var/lib/private/muster-agent" /* the state folder, as root sees it */
+
+#define UPDATE_FOLDER "/var/lib/muster-update"
+#define UPDATE_PAUSE  5 /* seconds */
+#define ENROL_PROGRAM "/usr/local/sbin/muster-enrol"
+#define ENROL_JOURNAL "/var/lib/muster-enrol/journal"
 
 /* Exit codes, muster-agent(8). EX_CONFIG (78) is for a mistake that starting again can't mend. */
 enum { EXIT_USAGE = 2, EXIT_NOT_CONNECTED = 3 };
@@ -191,6 +198,22 @@ static int apply_order(int argc, char **argv)
 	return argc > 1 ? usage() : apply_run(CONFIG_PATH, PRIVATE_FOLDER);
 }
 
+/* For muster-update.service alone. */
+static int update_agent(int argc, char **argv)
+{
+	static const struct renewal_setup setup = { .config = CONFIG_PATH,
+		.state = PRIVATE_FOLDER,
+		.runtime = RUNTIME_FOLDER,
+		.folder = UPDATE_FOLDER,
+		.outcome = OUTCOME_FILE,
+		.program = ENROL_PROGRAM,
+		.journal = ENROL_JOURNAL,
+		.pause = UPDATE_PAUSE };
+
+	(void)argv;
+	return argc > 1 ? usage() : renewal_run(&setup);
+}
+
 static int send_messages(int argc, char **argv)
 {
 	return send_command(RUNTIME_FOLDER, argc, argv);
@@ -203,6 +226,7 @@ static const struct command {
 	{ "apply", apply_order },
 	{ "status", show_status },
 	{ "send", send_messages },
+	{ "update", update_agent },
 };
 
 static int run_command(int argc, char **argv)

@@ -23,6 +23,20 @@ extern const char agent_socket[];
 extern const size_t agent_socket_len;
 extern const char apply_path[], apply_service[];
 extern const size_t apply_path_len, apply_service_len;
+extern const char update_path[], update_service[];
+extern const size_t update_path_len, update_service_len;
+
+/* The agent's own comes last: what it wants is there then. The socket is made from a template. */
+static const struct {
+	const char *name, *path, *text;
+	const size_t *len;
+} units[] = {
+	{ APPLY_SERVICE_NAME, APPLY_SERVICE, apply_service, &apply_service_len },
+	{ APPLY_PATH_NAME, APPLY_PATH, apply_path, &apply_path_len },
+	{ UPDATE_SERVICE_NAME, UPDATE_SERVICE, update_service, &update_service_len },
+	{ UPDATE_PATH_NAME, UPDATE_PATH, update_path, &update_path_len },
+	{ UNIT_NAME, UNIT_FILE, agent_unit, &agent_unit_len },
+};
 
 /* ---- what is written */
 
@@ -118,12 +132,10 @@ static int write_same_socket(const char *folder)
 
 int install_units(const char *folder)
 {
-	int r = write_unit(folder, UNIT_NAME, agent_unit, agent_unit_len);
+	int r = 0;
 
-	if (r == 0)
-		r = write_unit(folder, APPLY_PATH_NAME, apply_path, apply_path_len);
-	if (r == 0)
-		r = write_unit(folder, APPLY_SERVICE_NAME, apply_service, apply_service_len);
+	for (size_t i = 0; i < COUNT(units) && r == 0; i++)
+		r = write_unit(folder, units[i].name, units[i].text, *units[i].len);
 	return r < 0 ? r : write_same_socket(folder);
 }
 
@@ -162,6 +174,8 @@ static const struct change changes[] = {
 	{ JOURNAL_KEY_MADE, STATE_FOLDER "/" CLIENT_NAME },
 	{ JOURNAL_FILE_MADE, APPLY_SERVICE },
 	{ JOURNAL_FILE_MADE, APPLY_PATH },
+	{ JOURNAL_FILE_MADE, UPDATE_SERVICE },
+	{ JOURNAL_FILE_MADE, UPDATE_PATH },
 	{ JOURNAL_FILE_MADE, UNIT_FILE },
 };
 
@@ -278,16 +292,11 @@ static int make_files(struct enrol *e, const char *id)
 			e, STATE_FOLDER "/" CLIENT_NAME, install_client_file(e, CLIENT_NAME, id));
 	if (code == 0)
 		code = made(e, STATE_LINK, place_symlink(STATE_LINK, STATE_TARGET));
-	if (code == 0)
-		code = made(e, APPLY_SERVICE,
-			place_write(APPLY_SERVICE, apply_service, apply_service_len, 0644));
-	if (code == 0)
-		code = made(
-			e, APPLY_PATH, place_write(APPLY_PATH, apply_path, apply_path_len, 0644));
 	if (code == 0 && e->options.listen)
 		code = made(e, SOCKET_FILE, write_socket(SOCKET_FILE, e->options.listen));
-	if (code == 0)
-		code = made(e, UNIT_FILE, place_write(UNIT_FILE, agent_unit, agent_unit_len, 0644));
+	for (size_t i = 0; i < COUNT(units) && code == 0; i++)
+		code = made(e, units[i].path,
+			place_write(units[i].path, units[i].text, *units[i].len, 0644));
 	return code;
 }
 

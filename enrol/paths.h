@@ -27,6 +27,13 @@
 #define APPLY_SERVICE      UNIT_FOLDER "/" APPLY_SERVICE_NAME
 #define APPLY_FOLDER       "/var/lib/muster-apply" /* what hooks have applied last */
 #define APPLY_RUNTIME      "/run/muster-apply"
+/* Updates that the server orders; the first is started and stopped with the agent, too. */
+#define UPDATE_PATH_NAME    "muster-update.path"
+#define UPDATE_PATH         UNIT_FOLDER "/" UPDATE_PATH_NAME
+#define UPDATE_SERVICE_NAME "muster-update.service"
+#define UPDATE_SERVICE      UNIT_FOLDER "/" UPDATE_SERVICE_NAME
+#define UPDATE_FOLDER       "/var/lib/muster-update" /* the newest order, and what came of it */
+#define UPDATE_RUNTIME      "/run/muster-update"
 
 /* The unit has DynamicUser: systemd keeps its state below private/, behind a link. */
 #define PRIVATE_FOLDER "/var/lib/private"

@@ -166,7 +166,8 @@ static int report_enrolled(struct enrol *e, const struct machine_conf *c)
 static int check_foreign(struct enrol *e)
 {
 	static const char *const paths[] = { AGENT_CONF, AGENT_PROGRAM, ENROL_PROGRAM, UNIT_FILE,
-		SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, STATE_LINK, RELEASE_FILE };
+		SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, UPDATE_PATH, UPDATE_SERVICE, STATE_LINK,
+		RELEASE_FILE };
 	struct stat st, self;
 
 	for (size_t i = 0; i < COUNT(paths); i++) {

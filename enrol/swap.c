@@ -78,6 +78,15 @@ static int has_same_text(const char *one, const char *other)
 	return b_len == a_len && memcmp(a, b, (size_t)a_len) == 0;
 }
 
+/* By its administrator, who doesn't want what it does. */
+static bool is_masked(const char *path)
+{
+	char target[16];
+	ssize_t len = readlink(path, target, sizeof target);
+
+	return len == (ssize_t)strlen("/dev/null") && memcmp(target, "/dev/null", (size_t)len) == 0;
+}
+
 static int add_unit(struct pieces *p, const char *stage, const char *found)
 {
 	char name[NAME_SIZE], staged[PATH_SIZE], path[PATH_SIZE];
@@ -88,6 +97,8 @@ static int add_unit(struct pieces *p, const char *stage, const char *found)
 	memcpy(name, found, strlen(found) + 1);
 	snprintf(staged, sizeof staged, "%s/%s", stage, name);
 	snprintf(path, sizeof path, UNIT_FOLDER "/%s", name);
+	if (is_masked(path))
+		return 0;
 	r = has_same_text(staged, path);
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -146,6 +157,14 @@ static int keep_former(const struct pieces *p)
 	return r;
 }
 
+/* A unit that comes with this release, and runs as soon as the new agent does. */
+static const char *starts_anew(const struct piece *p)
+{
+	const char *name = strrchr(p->path, '/') + 1, *type = strrchr(name, '.');
+
+	return p->is_new && type && strcmp(type, ".path") == 0 ? name : NULL;
+}
+
 /* Undone in the reverse order: files, then systemd's knowledge of them, then the agent that runs. */
 static int note_pieces(struct update *u, const struct pieces *p)
 {
@@ -161,6 +180,8 @@ static int note_pieces(struct update *u, const struct pieces *p)
 		snprintf(both, sizeof both, "%s %s", p->at[i].former, p->at[i].path);
 		r = p->at[i].is_new ? journal_note(j, STEP, JOURNAL_FILE_MADE, p->at[i].path)
 				    : journal_note(j, STEP, JOURNAL_REPLACED, both);
+		if (r == 0 && starts_anew(&p->at[i]))
+			r = journal_note(j, STEP, JOURNAL_UNIT, starts_anew(&p->at[i]));
 	}
 	return r < 0 ? r : journal_sync(j);
 }

@@ -94,6 +94,9 @@ static void stop(struct enrol *e)
 	r = unit_systemd_runs() && place_look(SOCKET_FILE, &st) == 0 ? unit_stop(SOCKET_NAME) : 0;
 	if (r == 0)
 		r = unit_systemd_runs() ? unit_stop(UNIT_NAME) : 0;
+	/* No other muster-enrol runs; it may wait for a server that is away. */
+	if (r == 0 && unit_systemd_runs() && place_look(UPDATE_SERVICE, &st) == 0)
+		r = unit_stop(UPDATE_SERVICE_NAME);
 	if (r < 0)
 		report_warn(
 			&e->report, "stop", "systemd can't stop " UNIT_NAME ": %s", strerror(-r));
@@ -156,8 +159,8 @@ static void remove_conf(struct enrol *e, int *failure)
 static int remove_all(struct enrol *e)
 {
 	static const char *const files[] = { UNIT_WANTS "/" UNIT_NAME, UNIT_FILE,
-		SOCKET_WANTS "/" SOCKET_NAME, SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, AGENT_PROGRAM,
-		ENROL_PROGRAM, RELEASE_FILE };
+		SOCKET_WANTS "/" SOCKET_NAME, SOCKET_FILE, APPLY_PATH, APPLY_SERVICE, UPDATE_PATH,
+		UPDATE_SERVICE, AGENT_PROGRAM, ENROL_PROGRAM, RELEASE_FILE };
 	int failure = 0;
 
 	report_begin(&e->report, "remove");
@@ -169,6 +172,8 @@ static int remove_all(struct enrol *e)
 		note(e, "the unit from systemd", unit_reload(UNIT_NAME), &failure);
 	note(e, APPLY_FOLDER, place_remove_tree(APPLY_FOLDER), &failure);
 	note(e, APPLY_RUNTIME, place_remove_tree(APPLY_RUNTIME), &failure);
+	note(e, UPDATE_FOLDER, place_remove_tree(UPDATE_FOLDER), &failure);
+	note(e, UPDATE_RUNTIME, place_remove_tree(UPDATE_RUNTIME), &failure);
 	remove_state(e, &failure);
 	keys_forget_kept();
 	remove_conf(e, &failure);

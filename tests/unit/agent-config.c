@@ -72,6 +72,11 @@ static void every_key_is_taken(void **state)
 	assert_int_equal(c.listen_idle, 5);
 	assert_int_equal(load(MINIMUM "Mode=connect\n", &c, why), 0);
 	assert_false(c.listen);
+	assert_true(c.updates);
+	assert_int_equal(load(MINIMUM "Updates=no\n", &c, why), 0);
+	assert_false(c.updates);
+	assert_int_equal(load(MINIMUM "Updates=yes\n", &c, why), 0);
+	assert_true(c.updates);
 	assert_int_equal(load(MINIMUM "Proxy=\n", &c, why), 0);
 	assert_true(c.has_proxy);
 	assert_string_equal(c.proxy, "");
@@ -115,6 +120,9 @@ static void a_mistake_is_named_with_its_line(void **state)
 		{ "[agent]\nReleaseKey=x\n", ":2: ReleaseKey= wants" },
 		{ MINIMUM "ConnectTimeout=0\n", ":7: ConnectTimeout= wants" },
 		{ MINIMUM "ConnectTimeout=11m\n", ":7: ConnectTimeout= wants" },
+		{ MINIMUM "Updates=\n", ":7: Updates= wants yes or no" },
+		{ MINIMUM "Updates=false\n", ":7: Updates= wants yes or no" },
+		{ MINIMUM "Updates=no\nUpdates=yes\n", ":8: Updates= is given a second time" },
 		{ MINIMUM "Mode=\n", ":7: Mode= wants" },
 		{ MINIMUM "Mode=Listen\n", ":7: Mode= wants" },
 		{ MINIMUM "Mode=listen\nMode=connect\n", ":8: Mode= is given a second time" },
