@@ -6,17 +6,12 @@
 
 bats_require_minimum_version 1.5.0
 
-arch=$(uname -m)
-
 setup_file()
 {
 	load helpers
+	load releases
 	machines_begin
-	offers=$MACHINES_RUN/offers
-	mkdir -p "$offers"
-	cp -r "$BUILD/clients/linux" "$offers"
-	server_configured
-	sed -i "s|^Clients=.*|Clients=$offers|" "$server/muster-server.conf"
+	releases_begin
 	server_starts
 	machine_boot m bookworm-curl &
 	machine_boot quiet trixie-none &
@@ -37,8 +32,7 @@ setup_file()
 setup()
 {
 	load helpers
-	offers=$MACHINES_RUN/offers
-	newer=$MACHINES_RUN/newer
+	load releases
 	server_trust
 }
 
@@ -56,77 +50,6 @@ teardown_file()
 	machines_end
 }
 
-### Releases
-
-# Version 0.1.9 of everything; its units differ, too.
-newer_made()
-{
-	local file
-
-	newer=$MACHINES_RUN/newer
-	mkdir -p "$newer/linux/$arch"
-	for file in muster-server "clients/linux/$arch/muster-agent" "clients/linux/$arch/muster-enrol"; do
-		perl -0777 -pe 's/(?<![0-9.])0\.1\.0(?![0-9.])/0.1.9/g; s/Description=muster agent\n/Description=muster agenT\n/' \
-			"$BUILD/$file" >"$newer/${file#clients/}"
-		chmod 755 "$newer/${file#clients/}"
-	done
-}
-
-# offered FOLDER: the server has these programs now, and has signed that.
-offered()
-{
-	local pid before
-
-	! cmp -s "$1/linux/$arch/muster-agent" "$offers/linux/$arch/muster-agent" || return 0
-	before=$(serial_offered)
-	cp "$1/linux/$arch/"* "$offers/linux/$arch/"
-	read -r pid _ <"$server/process" && kill -HUP "$pid"
-	eventually serial_is_above "$before"
-}
-
-# A server of the newer release, with its programs.
-newer_released()
-{
-	cp "$newer/linux/$arch/"* "$offers/linux/$arch/"
-	server_stops
-	newer_serves
-	assert_equal "$(version_offered)" 0.1.9
-}
-
-serial_offered()
-{
-	sed -n 's/^serial //p' "$server/state/manifest"
-}
-
-# Its name, as muster-protocol(7) says.
-release_offered()
-{
-	grep -vE '^(muster-manifest|serial|issued) ' "$server/state/manifest" | sha256sum | cut -d ' ' -f 1
-}
-
-serial_is_above()
-{
-	(($(serial_offered) > $1))
-}
-
-# agent_offered TEXT: in place of the agent, a script that knows its version.
-agent_offered()
-{
-	local folder=$BATS_TEST_TMPDIR/offer
-
-	mkdir -p "$folder/linux/$arch"
-	printf '#!/bin/sh\n[ "$1" != --version ] || { echo muster-agent %s; exit 0; }\n%s\n' "$(version_offered)" "$1" \
-		>"$folder/linux/$arch/muster-agent"
-	cp "$offers/linux/$arch/muster-enrol" "$folder/linux/$arch/"
-	chmod 755 "$folder/linux/$arch/"*
-	offered "$folder"
-}
-
-version_offered()
-{
-	sed -n 's/^version //p' "$server/state/manifest"
-}
-
 ### Machines
 
 updates() # MACHINE OPTION…
@@ -142,26 +65,9 @@ result()
 	jq -rs 'last | "\(.result) \(.exit)"'
 }
 
-sum_of()
-{
-	on "$1" sha256sum "/usr/local/sbin/$2" | cut -d ' ' -f 1
-}
-
 seen_by()
 {
 	on "$1" sed -n 's/^serial=//p' /var/lib/muster-release
-}
-
-fact_is()
-{
-	[[ $(api GET "/clients/$1" | jq -r "$2") == "$3" ]]
-}
-
-# By both sides' word.
-connected()
-{
-	eventually fact_is "$(client_of "$1")" .connected true
-	eventually on "$1" grep -Eq '^state=(connected|suspended)' /run/muster-agent/status
 }
 
 # What the tests themselves change on the way isn't looked at.
@@ -537,22 +443,9 @@ exec sleep 1d'
 	connected m
 }
 
-# The agent waits with its start until it may.
-held_back()
-{
-	on "$1" sh -c 'rm -f /run/held; touch /root/hold; mkdir -p /run/systemd/system/muster-agent.service.d
-		printf "[Service]\nExecStartPre=+/bin/sh -c \"test ! -e /root/hold || touch /run/held; while test -e /root/hold; do sleep 0.05; done\"\n" \
-			>/run/systemd/system/muster-agent.service.d/hold.conf'
-}
-
 newer_offered_again()
 {
 	offered "$newer"
-}
-
-newer_serves()
-{
-	server_starts sh -c 'program=$1; shift 2; exec "$program" "$@"' sh "$newer/muster-server"
 }
 
 ### Cut off
