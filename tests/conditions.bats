@@ -164,6 +164,24 @@ revisions()
 	assert_equal "$(revisions motd)" 3
 }
 
+@test "a roll-out asked for again under its key is started once, also when it has ended" {
+	local first
+
+	asks POST /rollouts '{"selector":"role=web"}' -H 'Idempotency-Key: roll-1'
+	is_status 201
+	first=$body
+	asks POST /rollouts/current/end '{}'
+	is_status 200
+	asks POST /rollouts '{"selector":"role=web"}' -H 'Idempotency-Key: roll-1'
+	is_status 201
+	assert_equal "$body" "$first"
+	assert_equal "$(header idempotency-replayed)" true
+	asks GET /rollouts
+	assert_equal "$(jq -r '.rollouts | "\(length) \(.[0].state)"' <<<"$body")" '1 ended'
+	asks POST /rollouts '{"selector":"*"}' -H 'Idempotency-Key: roll-1'
+	is_status 422 key-reused
+}
+
 @test "a token asked for again is not made again, and its digits are not told again" {
 	asks POST /tokens '{"uses":3}' -H 'Idempotency-Key: k'
 	is_status 201

@@ -303,9 +303,15 @@ streams_are()
 	assert_equal "$(jq .tokens.live <<<"$output")" null
 	run -8 musterctl token list
 	assert_output "musterctl: the database can't be reached now; nothing was changed; try again later"
+	for command in 'list' 'rollout --all' status machines halt resume end; do
+		# shellcheck disable=SC2086 # words
+		run -8 musterctl release $command
+		assert_output "musterctl: the database can't be reached now; nothing was changed; try again later"
+	done
 	run -0 metrics
 	assert_line 'muster_database_up 0'
 	refute_output --partial muster_tokens_live
+	refute_output --partial muster_rollout
 	assert_line 'muster_clients_connected 0'
 	run -8 musterctl status
 	assert_output --regexp "Database +can't be reached, for [0-9]+ s"

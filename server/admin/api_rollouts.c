@@ -64,7 +64,7 @@ void api_rollout_start(struct api_call *c)
 			.actor = c->actor },
 		&made);
 	if (r < 0) {
-		answer_store_error(c, -EIO, "roll-out");
+		answer_store_error(c, r == -ENOENT ? -EIO : r, "roll-out");
 		return;
 	}
 	tell(c, &made);
@@ -86,7 +86,7 @@ static void change(struct api_call *c, enum rollout_act act, const struct rollou
 		return;
 	}
 	if (r < 0) {
-		rollout_refuse(c, r == -ENOENT ? r : -EIO);
+		rollout_refuse(c, r);
 		return;
 	}
 	if (r > 0)
