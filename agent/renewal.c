@@ -109,8 +109,10 @@ static bool keep(struct renewal *w)
 {
 	int r = file_write_atomic(w->kept, w->order.bytes, w->order.len, 0600);
 
-	if (r < 0)
+	if (r < 0) { /* it may be there, and not be durable */
+		(void)unlink(w->kept);
 		say(w, NACK_STORAGE, "cannot keep the order", strerror(-r));
+	}
 	return r == 0;
 }
 

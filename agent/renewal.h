@@ -14,9 +14,8 @@
 
 #include "lib/base.h"
 
-#define RENEWAL_NAME "update" /* handover.h */
+#define RENEWAL_NAME "update" /* for handover.h and newest.h */
 
-/* Also the name of what newest.h keeps. */
 struct renewal_setup {
 	const char *config, *state, *runtime; /* the agent's */
 	const char *folder;                   /* this part's own */

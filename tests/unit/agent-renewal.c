@@ -2,8 +2,12 @@
 /* Updates by root's part: what the server has not said isn't done, what is done is done once, and is told. */
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "agent/enrolrun.h"
 #include "agent/renewal.h"
@@ -13,6 +17,42 @@
 
 #define SIGN "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
 #define PIN  "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+/* By which a change becomes one, and is durable: the process dies before so many of them, or they
+ * fail. */
+static int left = -1;
+static int fails;
+
+static bool comes_to_its_end(void)
+{
+	if (left < 0 || left-- > 0)
+		return false;
+	if (!fails)
+		(void)kill(getpid(), SIGKILL);
+	errno = fails;
+	return true;
+}
+
+int renameat2(int from, const char *old, int to, const char *new, unsigned flags)
+{
+	return comes_to_its_end() ? -1 : (int)syscall(SYS_renameat2, from, old, to, new, flags);
+}
+
+int unlinkat(int folder_fd, const char *name, int flags)
+{
+	return comes_to_its_end() ? -1 : (int)syscall(SYS_unlinkat, folder_fd, name, flags);
+}
+
+int unlink(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+int fsync(int fd)
+{
+	(void)fd;
+	return comes_to_its_end() ? -1 : 0;
+}
 
 static char paths[8][96];
 static struct renewal_setup setup;
@@ -412,6 +452,74 @@ static void what_cannot_be_kept_is_not_begun(void **state)
 	put_away();
 }
 
+/* A run of its own; the status of wait(2). */
+static int run_apart(int changes, int error)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		left = changes;
+		fails = error;
+		_exit(renewal_run(&setup));
+	}
+	assert_true(child > 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}
+
+static void hand_over(struct handover h)
+{
+	assert_int_equal(handover_give(paths[1], RENEWAL_NAME, &h), 0);
+	handover_clear(&h);
+}
+
+/* The agent asks again, for as long as nobody has answered. */
+static void killed_before_any_change_it_comes_to_its_end(void **state)
+{
+	int changes = 0, status = 1;
+
+	(void)state;
+	for (; status != 0; changes++) {
+		prepare();
+		assert_int_equal(given(order_of(4, 1)), EXIT_SUCCESS);
+		hand_over(order_of(5, 1));
+		status = run_apart(changes, 0);
+		assert_true(status == 0 || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+		assert_int_equal(given(order_of(5, 1)), EXIT_SUCCESS);
+		assert_int_equal(renewal_run(&setup), EXIT_SUCCESS);
+		assert_true(runs() <= 3);
+		answers(5, 0, runs());
+		assert_int_equal(given(order_of(4, 1)), EXIT_SUCCESS);
+		answers(4, NACK_OLDER_ORDER, runs());
+		put_away();
+	}
+	assert_true(changes > 10);
+}
+
+/* Whatever fails is told or left for the next time, and that is right. */
+static void whatever_cannot_be_written_spoils_nothing(void **state)
+{
+	int changes = 0, failed = 0;
+
+	(void)state;
+	for (; changes < 24; changes++) {
+		struct outcome o;
+
+		prepare();
+		hand_over(order_of(5, 1));
+		failed += run_apart(changes, ENOSPC) != 0;
+		if (outcome_read(paths[4], &o) == 0)
+			assert_true(o.code == 0 || o.code == NACK_STORAGE);
+		assert_true(runs() <= 1);
+		assert_int_equal(given(order_of(5, 1)), EXIT_SUCCESS);
+		assert_int_equal(renewal_run(&setup), EXIT_SUCCESS);
+		answers(5, 0, 1);
+		put_away();
+	}
+	assert_true(failed > 2);
+}
+
 static void an_end_that_cannot_be_kept_is_told_and_not_done_again(void **state)
 {
 	(void)state;
@@ -492,7 +600,8 @@ UNIT(it(without_an_order_nothing_is_done), it(without_a_configuration_no_order_i
 	it(what_was_begun_is_brought_to_its_end_before_anything_else),
 	it(what_has_ended_and_is_kept_still_is_not_done_again),
 	it(what_is_kept_of_a_former_enrolment_or_damaged_is_dropped),
-	it(what_cannot_be_kept_is_not_begun),
+	it(what_cannot_be_kept_is_not_begun), it(killed_before_any_change_it_comes_to_its_end),
+	it(whatever_cannot_be_written_spoils_nothing),
 	it(an_end_that_cannot_be_kept_is_told_and_not_done_again),
 	it(an_outcome_is_read_as_written_and_nothing_else_is_one),
 	it(a_last_line_that_tells_no_result_is_none))
