@@ -113,8 +113,9 @@ as_agent()
 	run -0 on m systemctl is-active muster-update.path
 	newer_released
 	connected m
-	rolled_out
-	eventually is_updated
+	run -0 musterctl release rollout --client "$id" --wait
+	assert_line '1 done, 0 under way, 0 failed, 0 waiting, 0 offline'
+	is_updated
 	installed
 	fact_is "$id" .version 0.1.9
 	eventually nothing_waits
@@ -131,9 +132,9 @@ as_agent()
 
 	client=$(client_of quiet)
 	run -0 on quiet systemctl is-active muster-update.path
-	rolled_out "$client"
-	# It is dialled within ten seconds, or as many more if its agent is just going to sleep.
-	eventually is_updated "$client" || eventually is_updated "$client" || eventually is_updated "$client"
+	run -0 musterctl release rollout --client "$client" --wait
+	assert_line '1 done, 0 under way, 0 failed, 0 waiting, 0 offline'
+	is_updated "$client"
 	fact_is "$client" .version 0.1.9
 	eventually on quiet sh -c '! systemctl -q is-active muster-agent.service'
 	run -0 on quiet systemctl is-active muster-agent.socket
@@ -202,8 +203,10 @@ replays()
 	eventually nothing_waits
 	on m cp -p /usr/local/sbin/muster-agent /root/former
 	agent_offered 'echo it broke; exit 3'
-	rolled_out
-	eventually update_is failed 42
+	run -7 musterctl release rollout --client "$id" --wait
+	assert_line --regexp ' failed .* update put back: .*ended by itself'
+	assert_line --regexp '^it is halted: m \(.*\): update put back: '
+	update_is failed 42
 	assert_regex "$(told)" 'ended by itself'
 	assert_equal "$(sum_of m muster-agent)" "$(on m sha256sum /root/former | cut -d ' ' -f 1)"
 	run -0 api GET /rollouts/current
