@@ -23,6 +23,7 @@
 #include "guesses.h"
 #include "listener.h"
 #include "log.h"
+#include "lost.h"
 #include "mesh.h"
 #include "messages.h"
 #include "outlet.h"
@@ -153,6 +154,7 @@ static int start_duties(struct server *s)
 		webhooks_start,
 		messages_start,
 		ephemeral_start,
+		lost_start,
 		dialer_start,
 		outlet_start,
 	};
@@ -197,6 +199,7 @@ void server_stop(struct server *s)
 	control_stop(s);
 	access_stop(s);
 	outlet_stop(s);
+	lost_stop(s);
 	ephemeral_stop(s);
 	messages_stop(s);
 	presence_stop(s);

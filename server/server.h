@@ -27,6 +27,7 @@ struct poller;    /* poller.h: the connections' sockets */
 struct stream;    /* stream.h: every accepted connection */
 struct configs;   /* configs.h: configurations under way */
 struct updates;   /* updates.h: updates of machines */
+struct lost;      /* lost.h: those that fall silent meanwhile */
 struct dialer;    /* dialer.h: connections to machines that listen */
 struct outlet;    /* outlet.h: messages to a file or a command */
 struct presence;  /* presence.h: who is connected where */
@@ -57,6 +58,7 @@ struct server {
 	struct guesses *guesses;
 	struct configs *configs;
 	struct updates *updates;
+	struct lost *lost;
 	struct dialer *dialer;
 	struct control *control;
 	struct access *access;

@@ -16,15 +16,12 @@
 #include "store/listening.h"
 #include "store/updates.h"
 
-#define SERVE_MAX    8         /* channels in one event of the loop */
-#define SLICE_USEC   1000u     /* between two of them */
-#define TICK_USEC    15000000u /* between two looks that nobody has asked for */
-#define TICK_SECONDS (TICK_USEC / 1000000u)
-#define ACCURACY     1000000u
+#define SERVE_MAX  8         /* channels in one event of the loop */
+#define SLICE_USEC 1000u     /* between two of them */
+#define TICK_USEC  15000000u /* between two looks that nobody has asked for */
+#define ACCURACY   1000000u
 
-#define SILENT_SECONDS     900  /* not heard of for so long, a machine is lost */
-#define UNANSWERED_SECONDS 3600 /* heard of or not: an agent gives up long before */
-#define BACK_SECONDS       15   /* an agent that restarts listens again */
+#define BACK_SECONDS 15 /* an agent that restarts listens again */
 
 struct updates {
 	struct server *server;
@@ -36,9 +33,9 @@ struct updates {
 	bool stale;                    /* that is to be looked up before anything else */
 	bool runs;                     /* it does, and is of the release offered here */
 	bool idle;                     /* it has ended, and nobody is under way */
+	bool news;                     /* by the last look */
 	bool places_freed;             /* since machines that listen were thought of */
 	uint32_t hopes;                /* of those, so many are worth a dial */
-	uint64_t attended, ticked;     /* store_now(): there has been a tick every few seconds */
 };
 
 /* ---- the queue */
@@ -170,12 +167,12 @@ static int look(struct server *s)
 	all->now = now;
 	all->runs = now.id > 0 && now.state == ROLLOUT_RUNNING && is_offered(s, &now);
 	all->idle = now.id == 0 || (now.state == ROLLOUT_ENDED && under_way == 0);
-	bool news = !ran || now.id != before.id || now.changed != before.changed;
-	if (all->runs && news) {
+	all->news = all->runs && (!ran || now.id != before.id || now.changed != before.changed);
+	if (all->news) {
 		channels_each(s->channels, make_due, all);
 		all->hopes = places(&now);
 	}
-	if (all->runs && (news || now.done + now.failed != before.done + before.failed))
+	if (all->news || now.done + now.failed != before.done + before.failed)
 		all->places_freed = true;
 	return 0;
 }
@@ -211,8 +208,7 @@ static void log_machine(const struct channel *c, int priority, const char *what,
 	log_fields(priority, message, "MUSTER_CLIENT", id, NULL);
 }
 
-/* To whoever looks at that machine, or at its roll-out. */
-static void tell_progress(struct server *s, const uint8_t client[static CLIENT_ID_SIZE])
+void updates_tell(struct server *s, const uint8_t client[static CLIENT_ID_SIZE])
 {
 	changes_tell_client(s, CHANGE_CLIENTS, client);
 	changes_tell(s, CHANGE_ROLLOUTS, NULL);
@@ -252,7 +248,7 @@ static int ask(struct channel *c, const struct client_record *client)
 	if (r != UPDATE_TAKEN)
 		return r == UPDATE_WAITS ? -EAGAIN : 0;
 	s->updates->stale = true;
-	tell_progress(s, c->id);
+	updates_tell(s, c->id);
 	r = send_order(c, &u);
 	return r < 0 ? r : 1;
 }
@@ -362,6 +358,28 @@ static void serve_in_turn(struct server *s)
 	}
 }
 
+/* What is to be done by one process. */
+static bool has_duty(const struct server *s)
+{
+	return s->worker == 0 && presence_leads(s);
+}
+
+/* They aren't connected, so no place that is free is seen by them. */
+static void think_of_listening(struct server *s)
+{
+	struct updates *all = s->updates;
+	uint64_t next;
+
+	if (!has_duty(s))
+		return;
+	all->hopes = all->runs ? places(&all->now) : 0;
+	if (!all->places_freed || all->hopes == 0)
+		return;
+	all->places_freed = false;
+	if (store_listening_next(s->store, &next) == 0)
+		dialer_tell_all(s);
+}
+
 static int on_work(sd_event_source *source, uint64_t at, void *userdata)
 {
 	struct server *s = userdata;
@@ -370,6 +388,9 @@ static int on_work(sd_event_source *source, uint64_t at, void *userdata)
 
 	(void)source;
 	(void)at;
+	if (r == 0 && all->news)
+		think_of_listening(s);
+	all->news = false;
 	if (r < 0 || !all->runs || all->queued || all->first == NULL)
 		return 0;
 	r = pass_by(s);
@@ -401,7 +422,7 @@ int updates_answer(struct channel *c, uint64_t sequence, uint16_t code, const ch
 		log_machine(c, code ? LOG_WARNING : LOG_INFO,
 			code ? "was not updated: " : "runs the version that it is to",
 			code ? more : "");
-		tell_progress(s, c->id);
+		updates_tell(s, c->id);
 		updates_changed(s);
 	}
 	updates_due(c);
@@ -430,102 +451,18 @@ int updates_worth_dialling(struct server *s, const struct client_record *client,
 	return 1;
 }
 
-/* They aren't connected, so no place that is free is seen by them. */
-static void think_of_listening(struct server *s)
-{
-	struct updates *all = s->updates;
-	uint64_t next;
-
-	all->hopes = all->runs ? places(&all->now) : 0;
-	if (!all->places_freed || all->hopes == 0)
-		return;
-	all->places_freed = false;
-	if (store_listening_next(s->store, &next) == 0)
-		dialer_tell_all(s);
-}
-
-/* ---- the lost */
-
-static int give_up_one(struct server *s, const uint8_t id[static CLIENT_ID_SIZE], uint64_t heard)
-{
-	static struct client_record client; /* large, and used nowhere beyond this call */
-	char text[CLIENT_ID_TEXT_SIZE], why[96], message[512];
-	bool silent;
-	int r;
-
-	client = (struct client_record){};
-	r = store_client_by_id(s->store, id, &client);
-	silent = client.last_hello < heard;
-
-	if (r < 0 && r != -ENOENT)
-		return r;
-	snprintf(why, sizeof(why),
-		silent ? "not heard of for %d minutes" : "no answer for %d minutes",
-		(silent ? SILENT_SECONDS : UNANSWERED_SECONDS) / 60);
-	r = store_update_lost(s->store, id, why);
-	if (r <= 0) /* another process may have done it */
-		return r;
-	sodium_bin2hex(text, sizeof(text), id, CLIENT_ID_SIZE);
-	snprintf(message, sizeof(message), "%s (%s) was lost while it was updated: %s",
-		client.facts.hostname, text, why);
-	log_fields(LOG_WARNING, message, "MUSTER_CLIENT", text, NULL);
-	tell_progress(s, id);
-	return 0;
-}
-
-int updates_give_up(struct server *s, uint64_t attended)
-{
-	uint8_t ids[UPDATE_BATCH][CLIENT_ID_SIZE];
-	uint64_t now = store_now(s->store), heard = now - SILENT_SECONDS;
-	size_t count = 0;
-	int r;
-
-	if (now < SILENT_SECONDS || attended > heard)
-		return 0;
-	r = store_update_overdue(s->store, heard, now - UNANSWERED_SECONDS, ids, &count);
-	if (r < 0 || count == 0)
-		return r;
-	r = turn_enter(s->turn);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = give_up_one(s, ids[i], heard);
-	if (r < 0)
-		turn_fail(s->turn);
-	updates_changed(s);
-	return r < 0 ? r : count == UPDATE_BATCH;
-}
-
 /* ---- now and then */
-
-/* Who was not up to hear them can't say that machines were silent. */
-static void attend(struct server *s)
-{
-	struct updates *all = s->updates;
-	uint64_t now = store_now(s->store);
-
-	if (!dblink_up(s) || now < all->ticked || now - all->ticked > 4 * TICK_SECONDS)
-		all->attended = now;
-	all->ticked = now;
-}
 
 static int on_tick(sd_event_source *source, uint64_t at, void *userdata)
 {
 	struct server *s = userdata;
-	int more = 0;
 
 	(void)at;
-	attend(s);
 	if (dblink_up(s)) {
 		updates_look(s);
-		if (s->worker == 0 && presence_leads(s) && !s->updates->idle) {
-			think_of_listening(s);
-			more = updates_give_up(s, s->updates->attended);
-		}
+		think_of_listening(s);
 	}
-	if (more < 0 && more != -ENOTCONN)
-		log_err(more, "machines that are lost can't be given up now");
-	arm(source, more > 0 ? SLICE_USEC : TICK_USEC);
+	arm(source, TICK_USEC);
 	return 0;
 }
 
@@ -541,7 +478,6 @@ int updates_start(struct server *s)
 	all->server = s;
 	all->serving.run = on_turn;
 	all->last = &all->first;
-	all->attended = all->ticked = store_now(s->store);
 	s->updates = all;
 	r = sd_event_add_time_relative(s->loop, &all->work, CLOCK_MONOTONIC, 0, 1, on_work, s);
 	if (r >= 0)

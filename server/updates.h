@@ -31,6 +31,9 @@ void updates_left(struct server *s);
 /* Of this process only: for the mesh, and after a reload of the release. */
 void updates_look(struct server *s);
 
+/* What the server asks of that machine, or knows of it, has changed: to whoever watches. */
+void updates_tell(struct server *s, const uint8_t client[static CLIENT_ID_SIZE]);
+
 /* A HELLO, in its transaction: sends what is under way, or takes a place. Negative: the channel must
  * end. */
 int updates_hello(struct channel *c, const struct client_record *client) must_use;
@@ -48,9 +51,5 @@ int updates_answer(struct channel *c, uint64_t sequence, uint16_t code, const ch
  * negative: the store failed. */
 int updates_worth_dialling(struct server *s, const struct client_record *client, uint32_t fails)
 	must_use;
-
-/* The one duty: gives up who is under way and has not been heard of, or hasn't answered, for too
- * long, a batch at a time. By those that were up to hear it since attended. 1: there may be more. */
-int updates_give_up(struct server *s, uint64_t attended) must_use;
 
 #endif

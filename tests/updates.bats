@@ -114,6 +114,11 @@ asked_are()
 	(($(asked "$1") == $2))
 }
 
+greetings_are()
+{
+	(($(cat m?.out | grep -c op=ACK) == $1))
+}
+
 ### One machine
 
 @test "a machine is asked, on its next connection or at once, and what it answers is known" {
@@ -286,6 +291,44 @@ asked_are()
 	wait "$stayed"
 	run -0 peer two hello update ack hello close
 	counts_are 0 2 0
+}
+
+@test "a machine that listens is dialled for it, and again until it has answered" {
+	server_starts
+	machine quiet
+	stays quiet listen accept hello close accept hello update close accept hello update ack hello closed
+	eventually grep -q listens= quiet.out
+	api POST "/clients/$id/address" "{\"address\":\"$(sed -n s/listens=//p quiet.out)\"}" >/dev/null
+	eventually grep -q op=ACK quiet.out
+	roll_out
+	eventually asked_are quiet 1
+	counts_are 1 0 0
+	eventually counts_are 0 1 0
+	wait "$stayed"
+	assert_equal "$(grep -o 'number=[0-9]*' quiet.out | sort -u | wc -l)" 1
+}
+
+@test "machines that listen are dialled as far as there are places" {
+	local n
+
+	server_starts
+	for n in 1 2 3; do
+		machine "m$n"
+		stays "m$n" listen accept hello close accept hello update wait ack hello close
+		pids[n]=$stayed
+		eventually grep -q listens= "m$n.out"
+		api POST "/clients/$id/address" "{\"address\":\"$(sed -n s/listens=//p "m$n.out")\"}" >/dev/null
+		eventually grep -q op=ACK "m$n.out"
+	done
+	roll_out "*" 2
+	eventually counts_are 2 0 0
+	eventually greetings_are 5
+	goes_on
+	eventually counts_are 2 1 0
+	goes_on
+	goes_on
+	eventually counts_are 0 3 0
+	wait "${pids[@]}"
 }
 
 ### Many

@@ -10,6 +10,8 @@
  *
  *	connect                 a channel without a TLS key
  *	connect-enrolled        with the one of DIR
+ *	listen                  from now on it listens, at a port that it tells here and in HELLO
+ *	accept                  awaits the server's next connection
  *	ask TOKEN               TOKEN
  *	enrol TOKEN             ENROL
  *	hello, leave            HELLO, LEAVE
@@ -86,6 +88,20 @@ static int do_connect_enrolled(char **a)
 {
 	(void)a;
 	connect_now(true);
+	return 0;
+}
+
+static int do_listen(char **a)
+{
+	(void)a;
+	listen_now();
+	return 0;
+}
+
+static int do_accept(char **a)
+{
+	(void)a;
+	accept_now();
 	return 0;
 }
 
@@ -192,14 +208,11 @@ static int do_answer(char **a)
 
 static uint64_t update_sequence; /* of the last UPDATE */
 
-/* It may be long until others have answered. */
 static int do_update(char **a)
 {
-	const struct timeval patience = { .tv_sec = 120 };
 	struct message m;
 
 	(void)a;
-	setsockopt(me.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	do {
 		if (next_message(&m) == 0) {
 			tell("closed");
@@ -404,6 +417,8 @@ static const struct command {
 } commands[] = {
 	{ "connect", 0, do_connect },
 	{ "connect-enrolled", 0, do_connect_enrolled },
+	{ "listen", 0, do_listen },
+	{ "accept", 0, do_accept },
 	{ "ask", 1, do_ask },
 	{ "enrol", 1, do_enrol },
 	{ "hello", 0, do_hello },

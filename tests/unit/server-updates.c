@@ -5,6 +5,7 @@
 
 #include <sodium.h>
 
+#include "server/lost.h"
 #include "server/store/updates.h"
 #include "server/updates.h"
 
@@ -69,7 +70,7 @@ static void hear(struct api_fixture *a, int i)
 
 static int give_up(struct api_fixture *a, uint64_t attended)
 {
-	int r = updates_give_up(&a->server, attended);
+	int r = lost_give_up(&a->server, attended);
 
 	server_commit(&a->server);
 	return r;

@@ -134,10 +134,17 @@ static int any_certificate(X509_STORE_CTX *store, void *userdata)
 	return 1;
 }
 
-static void connect_tls(bool enrolled)
+static void check_pin(void)
 {
 	uint8_t pin[PIN_SIZE];
 
+	must(pin_of_certificate(SSL_get0_peer_certificate(me.ssl), pin), "certificate");
+	if (args.has_pin && memcmp(pin, args.pin, PIN_SIZE) != 0)
+		stop(FAILED, "another key than the pinned one");
+}
+
+static void connect_tls(bool enrolled)
+{
 	me.ctx = SSL_CTX_new(TLS_client_method());
 	if (me.ctx == NULL)
 		stop(FAILED, "no memory");
@@ -150,9 +157,7 @@ static void connect_tls(bool enrolled)
 	me.ssl = SSL_new(me.ctx);
 	if (me.ssl == NULL || SSL_set_fd(me.ssl, me.fd) != 1 || SSL_connect(me.ssl) != 1)
 		stop(FAILED, "the TLS handshake failed");
-	must(pin_of_certificate(SSL_get0_peer_certificate(me.ssl), pin), "certificate");
-	if (args.has_pin && memcmp(pin, args.pin, PIN_SIZE) != 0)
-		stop(FAILED, "another key than the pinned one");
+	check_pin();
 }
 
 bool try_to_send(const void *data, size_t len)
@@ -217,15 +222,9 @@ static void pass_gate(void)
 		stop(FAILED, "gate: %s", strerror(errno));
 }
 
-void connect_now(bool enrolled)
+static void begin_session(bool enrolled)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
-
-	close_connection();
-	connect_tcp();
-	connect_tls(enrolled);
-	upgrade();
-	pass_gate();
 	struct session_setup setup = {
 		.self = FROM_CLIENT, .identity = me.identity, .peer = args.server_key
 	};
@@ -236,4 +235,74 @@ void connect_now(bool enrolled)
 	if (enrolled)
 		memcpy(setup.client_id, me.id, CLIENT_ID_SIZE);
 	must(session_new(&setup, &me.session), "session");
+}
+
+void connect_now(bool enrolled)
+{
+	close_connection();
+	connect_tcp();
+	connect_tls(enrolled);
+	upgrade();
+	pass_gate();
+	begin_session(enrolled);
+}
+
+/* ---- the other way round */
+
+void listen_now(void)
+{
+	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof(own);
+
+	me.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (me.listener < 0 || bind(me.listener, (struct sockaddr *)&own, sizeof(own)) < 0 ||
+		listen(me.listener, 1) < 0 ||
+		getsockname(me.listener, (struct sockaddr *)&own, &len) < 0)
+		stop(FAILED, "listen: %s", strerror(errno));
+	me.listens = ntohs(own.sin_port);
+	tell("listens=127.0.0.1:%u", me.listens);
+}
+
+static int choose_packets(SSL *ssl, const unsigned char **ret, unsigned char *ret_len,
+	const unsigned char *offered, unsigned offered_len, void *userdata)
+{
+	static const unsigned char own[] = "\x0f" PACKET_PROTOCOL;
+
+	(void)ssl;
+	(void)userdata;
+	return SSL_select_next_proto((unsigned char **)(uintptr_t)ret, ret_len, own,
+		       sizeof(own) - 1, offered, offered_len) == OPENSSL_NPN_NEGOTIATED
+		       ? SSL_TLSEXT_ERR_OK
+		       : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static void accept_tls(void)
+{
+	me.ctx = SSL_CTX_new(TLS_server_method());
+	if (me.ctx == NULL)
+		stop(FAILED, "no memory");
+	SSL_CTX_set_min_proto_version(me.ctx, TLS1_3_VERSION);
+	SSL_CTX_set_verify(me.ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_cert_verify_callback(me.ctx, any_certificate, NULL);
+	SSL_CTX_set_alpn_select_cb(me.ctx, choose_packets, NULL);
+	if (SSL_CTX_use_certificate(me.ctx, me.tls.certificate) != 1 ||
+		SSL_CTX_use_PrivateKey(me.ctx, me.tls.key) != 1)
+		stop(FAILED, "cannot use the TLS key");
+	me.ssl = SSL_new(me.ctx);
+	if (me.ssl == NULL || SSL_set_fd(me.ssl, me.fd) != 1 || SSL_accept(me.ssl) != 1)
+		stop(FAILED, "the TLS handshake failed");
+	check_pin();
+}
+
+void accept_now(void)
+{
+	struct timeval patience = { .tv_sec = PATIENCE };
+
+	close_connection();
+	me.fd = accept(me.listener, NULL, NULL);
+	if (me.fd < 0)
+		stop(FAILED, "accept: %s", strerror(errno));
+	setsockopt(me.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	accept_tls();
+	begin_session(true);
 }

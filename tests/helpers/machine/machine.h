@@ -44,7 +44,9 @@ struct machine {
 	char machine[64]; /* its machine-id; "": one of its own, by its key */
 	uint8_t boot_id[16];
 	uint64_t uptime;
-	long flip; /* bit of the next message's first packet, -1: none */
+	int listener;
+	uint16_t listens; /* 0: it doesn't */
+	long flip;        /* bit of the next message's first packet, -1: none */
 	struct identity *identity;
 	struct tlskey tls;
 };
@@ -59,6 +61,8 @@ void load_files(void);
 void save_id(const uint8_t id[static CLIENT_ID_SIZE]);
 
 void connect_now(bool enrolled); /* with the TLS key, or without */
+void listen_now(void);           /* at a port that it tells */
+void accept_now(void);           /* the server's next connection */
 void close_connection(void);
 void send_bytes(const void *data, size_t len);
 /* The same, but false if the peer takes no more for a while. */

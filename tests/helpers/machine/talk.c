@@ -189,7 +189,9 @@ void send_enrol(const uint8_t token[static TOKEN_SIZE])
 
 size_t hello_body(uint8_t *ret, size_t size)
 {
-	struct hello h = { .time = (uint64_t)time(NULL), .uptime = me.uptime };
+	struct hello h = {
+		.time = (uint64_t)time(NULL), .uptime = me.uptime, .listens = me.listens
+	};
 
 	memcpy(h.boot_id, me.boot_id, sizeof(h.boot_id));
 	gather(&h.facts);
