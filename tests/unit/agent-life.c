@@ -22,6 +22,7 @@ struct life {
 	struct agent *agent;
 	unsigned letters;   /* in the spool at the start */
 	const char *beside; /* addresses before the peer's, each with a blank behind; may be NULL */
+	const char *more;   /* lines of the configuration; may be NULL */
 };
 
 /* ---------------------------------------------------------------- scripts */
@@ -197,6 +198,26 @@ static void send_a_config(struct call *c)
 		;
 }
 
+/* The codes of its answers go to the peer's userdata. */
+static void order_updates(struct call *c)
+{
+	static const struct update_order order = { 7, { 1 }, "0.2.0" };
+	uint16_t *codes = c->peer->userdata;
+	uint8_t body[64];
+	ssize_t len = update_order_encode(&order, body, sizeof body);
+	struct message m;
+	struct nack nack;
+
+	if (!call_open_channel(c) || !call_next(c, &m) || !call_ack(c, &m, 5) ||
+		!call_say(c, OP_UPDATE, body, (size_t)len - 1) ||
+		!call_say(c, OP_UPDATE, "\x02", 1) || !call_say(c, OP_UPDATE, body, (size_t)len))
+		return;
+	for (int i = 0; i < 3 && call_next(c, &m) && m.op == OP_NACK; i++)
+		codes[i] = nack_decode(m.body, m.len, &nack) == 0 ? nack.code : UINT16_MAX;
+	while (call_next(c, &m) && call_ack(c, &m, 5))
+		;
+}
+
 static void have_another_clock(struct call *c)
 {
 	struct message m;
@@ -314,8 +335,8 @@ static void write_config(struct life *l, const char *pin)
 		"[agent]\nServer=%s%s\nPins=%s\nServerKey=%s\nClient="
 		"00000000000000000000000000000000\n"
 		"ReleaseKey=RWQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
-		"Proxy=\nBackoffCap=1s\nConnectTimeout=5s\n",
-		l->beside ? l->beside : "", l->peer.server, pin, key);
+		"Proxy=\nBackoffCap=1s\nConnectTimeout=5s\n%s",
+		l->beside ? l->beside : "", l->peer.server, pin, key, l->more ? l->more : "");
 	put(l, "conf", text);
 }
 
@@ -610,6 +631,21 @@ static void it_answers_what_it_does_not_know(void **state)
 	assert_int_equal(code, NACK_UNSUPPORTED);
 }
 
+static void an_update_that_it_does_not_take_is_refused_and_it_goes_on(void **state)
+{
+	uint16_t codes[3] = {};
+	struct life l = { .peer.userdata = codes, .more = "Updates=no\n" };
+
+	(void)state;
+	begin(&l, order_updates);
+	(void)wait_for(&l, CONNECTED, 4);
+	assert_int_equal(l.peer.calls, 1);
+	finish(&l);
+	assert_int_equal(codes[0], NACK_MALFORMED);
+	assert_int_equal(codes[1], NACK_UNSUPPORTED);
+	assert_int_equal(codes[2], NACK_NO_UPDATES);
+}
+
 static void a_wrong_clock_is_named(void **state)
 {
 	struct life l = {};
@@ -745,6 +781,7 @@ int main(void)
 		it(suspended_it_goes_on_saying_hello), it(revoked_it_wipes_its_keys_and_ends),
 		it(a_revocation_of_something_else_changes_nothing),
 		it(it_gives_up_what_is_not_authentic), it(it_answers_what_it_does_not_know),
+		it(an_update_that_it_does_not_take_is_refused_and_it_goes_on),
 		it(its_messages_arrive_in_order), it(one_ack_is_for_all_messages_before),
 		it(a_message_that_is_refused_does_not_stop_the_others),
 		it(messages_that_are_not_acknowledged_come_again), it(a_wrong_clock_is_named),
