@@ -353,6 +353,8 @@ counts_are() # DONE UNDER-WAY FAILED WAITING OFFLINE
 	assert_line --regexp '^Update +done by roll-out '
 	run -0 api GET "/clients/$(client_named b)/timeline"
 	assert_equal "$(jq -r '.events[0] | "\(.act) \(.actor)"' <<<"$output")" "client.update client:$(client_named b)"
+	run -0 --separate-stderr musterctl release rollout --to role=peer --wait
+	[[ $stderr == *'there is nobody to ask: the machines that it is for have that release by an earlier roll-out, or there are none' ]]
 }
 
 @test "the first failure halts it, and whoever looks is told which machine, why, and what to do" {

@@ -41,6 +41,11 @@ const char *rollout_progress(json_t *r, char ret[static PROGRESS_SIZE])
 	return ret;
 }
 
+static bool has_nobody(json_t *r)
+{
+	return rollout_verdict(r) == CTL_OK && rollout_count(r, "done") == 0;
+}
+
 void rollout_advise(json_t *r)
 {
 	bool offered = json_is_true(json_object_get(r, "offered"));
@@ -53,6 +58,10 @@ void rollout_advise(json_t *r)
 	else if (rollout_is(r, "running") && !offered)
 		fputs("this server doesn't offer that release, so it asks nobody; "
 		      "see musterctl release\n",
+			stderr);
+	else if (rollout_is(r, "running") && has_nobody(r))
+		fputs("there is nobody to ask: the machines that it is for have that release by an "
+		      "earlier roll-out, or there are none\n",
 			stderr);
 }
 
