@@ -136,6 +136,31 @@ asked_are()
 	kill "${machines[@]}" 2>/dev/null || true
 }
 
+@test "what machines answer while the database is away they are asked again, and have done once" {
+	local at
+
+	three_begin
+	machines_hang 2 update wait ack hello update ack hello wait
+	api a POST /rollouts '{"selector":"*","at_once":6}' >/dev/null
+	eventually asked_are 6
+	cluster_does stop
+	for at in a b c; do
+		eventually unreachable "$at"
+	done
+	printf '\n\n\n\n\n\n' >&8
+	put_off()
+	{
+		(($(cat hanging.* | grep -c 'op=NACK .*code=3') == 6))
+	}
+	eventually put_off
+	cluster_does start
+	eventually reachable a
+	eventually counts_are a 0 6 0
+	eventually asked_are 12
+	assert_equal "$(cat hanging.* | grep -o 'number=[0-9]*' | sort | uniq -c | awk '$1 != 2' | wc -l)" 0
+	kill "${machines[@]}"
+}
+
 @test "a restart that is asked for, and labels, reach machines on other servers" {
 	three_begin
 	echo 'a=1' >file
