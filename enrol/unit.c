@@ -50,21 +50,6 @@ int unit_start(
 	return systemctl(arguments, cancel, ret_said, UNIT_SAID_SIZE);
 }
 
-int unit_restart(const char *units, char ret_said[static UNIT_SAID_SIZE])
-{
-	char copy[128], *second = copy, *first;
-	int len = snprintf(copy, sizeof copy, "%s", units);
-
-	*ret_said = '\0';
-	if (len < 0 || (size_t)len >= sizeof copy)
-		return -EINVAL;
-	first = strsep(&second, " ");
-	const char *const arguments[] = { "--no-ask-password", "--no-block", "restart", first,
-		second, NULL };
-
-	return systemctl(arguments, NULL, ret_said, UNIT_SAID_SIZE);
-}
-
 int unit_reload(const char *unit)
 {
 	const char *const arguments[] = { "daemon-reload", NULL };
@@ -88,6 +73,22 @@ static void settle(const char *unit)
 			return;
 		nanosleep(&tick, NULL);
 	}
+}
+
+int unit_restart(const char *units, char ret_said[static UNIT_SAID_SIZE])
+{
+	char copy[128], *second = copy, *first;
+	int len = snprintf(copy, sizeof copy, "%s", units);
+
+	*ret_said = '\0';
+	if (len < 0 || (size_t)len >= sizeof copy)
+		return -EINVAL;
+	settle(UNIT_NAME);
+	first = strsep(&second, " ");
+	const char *const arguments[] = { "--no-ask-password", "--no-block", "restart", first,
+		second, NULL };
+
+	return systemctl(arguments, NULL, ret_said, UNIT_SAID_SIZE);
 }
 
 /* systemctl knows no "if it is there", so only its failure to end a unit that is there counts. */
