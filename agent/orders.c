@@ -20,7 +20,9 @@
 #define INDEX_HEAD "muster-holdings 1"
 
 #define POLL_USEC 100000u /* while a hook is at work */
-#define HOOK_WAIT 270     /* seconds: longer than muster-apply.service may take */
+/* Seconds: longer than muster-apply.service may take twice, for it may still be at work on what the
+ * agent before this one was given. */
+#define HOOK_WAIT 510
 
 /* One order, as it came. */
 struct job {
