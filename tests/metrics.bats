@@ -26,7 +26,7 @@ metrics_start()
 
 scrape()
 {
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$MUSTER_SOCKET" http://localhost/metrics
+	curl -q -sS --fail-with-body --max-time 100 --unix-socket "$MUSTER_SOCKET" http://localhost/metrics
 }
 
 metrics()

@@ -243,7 +243,7 @@ storm_survives() # WORD for the cluster
 
 metrics()
 {
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$server/control.sock" http://localhost/metrics
+	curl -q -sS --fail-with-body --max-time 100 --unix-socket "$server/control.sock" http://localhost/metrics
 }
 
 # changes_are TEXT…: what musterctl events has told so far, without the times.

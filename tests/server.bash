@@ -55,7 +55,7 @@ api()
 	local data=()
 
 	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$MUSTER_SOCKET" -X "$1" "${data[@]}" \
+	curl -q -sS --fail-with-body --max-time 100 --unix-socket "$MUSTER_SOCKET" -X "$1" "${data[@]}" \
 		"http://localhost/api/v1$2"
 }
 

@@ -80,7 +80,7 @@ api()
 	local data=()
 
 	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket control.sock -X "$1" "${data[@]}" "http://localhost/api/v1$2"
+	curl -q -sS --fail-with-body --max-time 100 --unix-socket control.sock -X "$1" "${data[@]}" "http://localhost/api/v1$2"
 }
 
 # token_for USES [EXPIRES]: sets token, token_id.
@@ -348,7 +348,7 @@ status_of()
 
 connections_max()
 {
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket control.sock http://localhost/metrics |
+	curl -q -sS --fail-with-body --max-time 100 --unix-socket control.sock http://localhost/metrics |
 		sed -n 's/^muster_connections_max //p'
 }
 

@@ -118,7 +118,7 @@ api()
 
 	shift
 	[[ $# -lt 3 ]] || data=(-H 'Content-Type: application/json' --data-binary "$3")
-	curl -q -sS --fail-with-body --max-time 20 --unix-socket "$at/control.sock" -X "$1" "${data[@]}" \
+	curl -q -sS --fail-with-body --max-time 100 --unix-socket "$at/control.sock" -X "$1" "${data[@]}" \
 		"http://localhost/api/v1$2"
 }
 

@@ -111,9 +111,9 @@ export class Visit {
 			this.wrong.push(text);
 	}
 
-	// From now on this may happen: an answer that the test provokes is in the browser's console too.
-	allow(status) {
-		this.#allowed.push(new RegExp(`^status: ${status} `), new RegExp(`^console: Failed to load resource: .*status of ${status} `));
+	// From now on this may happen: an answer that the test provokes is in the browser's console too. end: of the address.
+	allow(status, end = "") {
+		this.#allowed.push(new RegExp(`^status: ${status} .*${end}$`), new RegExp(`^console: Failed to load resource: .*status of ${status} .*${end}$`));
 	}
 
 	// The same for requests that get no answer; errors: a part of a RegExp, of what follows ERR_ in Chromium's name.
