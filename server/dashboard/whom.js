@@ -31,7 +31,13 @@ export function whomField(view, start) {
 		hint: "KEY, KEY=VALUE, KEY!=VALUE or !KEY, with commas between them: all must hold." });
 	const client = text("client", "Machine", { value: start.client, placeholder: "name or id", spellcheck: "false", autocapitalize: "none", list: "machines-found" });
 	const found = h("datalist", { id: "machines-found" });
-	let whom = start.whom, hits = null, timer = null, asked = null;
+	let whom = start.whom, hits = null, timer = null, asked = null, toldWrong = false;
+	// Only what was told here is taken back here: the form tells of problems at these fields too.
+	const judge = (field, words) => {
+		if (words || toldWrong)
+			field.problem(words);
+		toldWrong = words !== null;
+	};
 	const say = (n, words) => {
 		hits = n;
 		fill(told, words);
@@ -40,29 +46,31 @@ export function whomField(view, start) {
 		const mine = asked = {};
 		const value = whom === "all" ? "*" : selector.input.value.trim();
 
-		selector.problem(null);
 		if (value === "") {
+			judge(selector, null);
 			say(null, null);
 			return;
 		}
 		try {
 			const { count: n } = await get("/clients/count", { label: value, state: "enrolled" }, { signal: view.signal });
-			if (asked === mine)
-				say(n, [icon(n > 0 ? "machines" : "warn"), h("span", h("strong", count(n, "machine")), n === 1 ? " has these now" : " have these now")]);
-			if (asked === mine && whom === "all")
+			if (asked !== mine)
+				return;
+			judge(selector, null);
+			say(n, [icon(n > 0 ? "machines" : "warn"), h("span", h("strong", count(n, "machine")), n === 1 ? " has these now" : " have these now")]);
+			if (whom === "all")
 				say(n, [icon("machines"), h("span", h("strong", count(n, "machine")), " now, and each that enrols later")]);
 		} catch (error) {
 			if (asked === mine && error.name !== "AbortError") {
 				say(null, null);
-				selector.problem(error.status === 400 ? "That is not a selector: terms KEY, KEY=VALUE, KEY!=VALUE or !KEY with commas between them." : error.message);
+				judge(selector, error.status === 400 ? "That is not a selector: terms KEY, KEY=VALUE, KEY!=VALUE or !KEY with commas between them." : error.message);
 			}
 		}
 	};
 	const findThem = async () => {
 		const mine = asked = {}, q = client.input.value.trim();
 
-		client.problem(null);
 		if (q === "") {
+			judge(client, null);
 			say(null, null);
 			return;
 		}
@@ -71,13 +79,14 @@ export function whomField(view, start) {
 			const exact = clients.find((c) => c.id === q) ?? (clients.length === 1 ? clients[0] : null);
 			if (asked !== mine)
 				return;
+			judge(client, null);
 			fill(found, clients.map((c) => h("option", { value: c.id }, nameOf(c))));
 			say(exact ? 1 : null, exact ? [icon("machines"), h("span", h("strong", nameOf(exact)), h("code", ` ${exact.id.slice(0, 12)}`))]
 				: [icon("warn"), h("span", clients.length === 0 ? "No such machine." : "Several machines fit: choose one, or write more of it.")]);
 			client.chosen = exact?.id ?? null;
 		} catch (error) {
-			if (error.name !== "AbortError")
-				client.problem(error.message);
+			if (asked === mine && error.name !== "AbortError")
+				judge(client, error.message);
 		}
 	};
 	const look = () => (whom === "one" ? findThem() : countThem());
@@ -85,12 +94,16 @@ export function whomField(view, start) {
 		whom = next;
 		selector.hidden = whom !== "labels";
 		client.hidden = whom !== "one";
+		selector.problem(null);
+		client.problem(null);
+		toldWrong = false;
 		selector.input.required = whom === "labels";
 		client.input.required = whom === "one";
 		say(null, null);
 		look();
 	};
 	const soon = () => {
+		toldWrong = false; // who writes has taken it back
 		clearTimeout(timer);
 		timer = setTimeout(look, 200);
 	};

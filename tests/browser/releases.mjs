@@ -67,8 +67,12 @@ async function isRefused(page) {
 		await page.locator(".field", { hasText: label }).locator(".field-error:visible").waitFor();
 		await fill(page, "role=nobody", { [label]: right });
 	}
+	// It stays when they have been counted.
+	const counted = page.getByText("0 machines have these now");
+	await counted.waitFor();
 	await fill(page, "");
 	await submit(page);
+	await counted.waitFor({ state: "detached" });
 	await page.locator(".field", { hasText: "Machines with" }).locator(".field-error:visible").waitFor();
 	await fill(page, "role==");
 	await page.getByText("That is not a selector").waitFor();
