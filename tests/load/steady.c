@@ -74,7 +74,7 @@ int run_return(struct swarm *s)
 	return finish_life(s, good, 0);
 }
 
-/* ---- a configuration for all of them */
+/* ---- a configuration, or the release, for all of them */
 
 #define FANOUT_NAME "load"
 
@@ -83,22 +83,30 @@ static bool all_taken(const struct swarm *s)
 	return s->board->taken >= s->board->to_take;
 }
 
-/* The server's account says when their answers are durable; its own cost isn't the fan-out's. */
-static int await_holders(const struct swarm *s, const struct measure *m)
+/* What all agents are to take, and how it is known that all have: durably, told as told. */
+struct offer {
+	int (*order)(const struct swarm *s);
+	int (*ask)(const struct swarm *s, size_t *ret_count);
+	const char *told;
+};
+
+/* The server's account says when their answers are durable; its own cost isn't theirs. */
+static int await_account(const struct swarm *s, const struct offer *o, const struct measure *m)
 {
 	uint64_t until = now_us() + s->limit * 1000000ull;
-	size_t holders = 0;
+	size_t count = 0;
 	int r;
 
 	do {
 		tell_cpu(s, m);
-		r = ask_holders(s, FANOUT_NAME, &holders);
-	} while (r == 0 && holders < s->agents && now_us() < until);
-	printf("durable_seconds %.3f\nholders %zu\n", (double)(now_us() - m->began) / 1e6, holders);
-	return r == 0 && holders < s->agents ? -ETIMEDOUT : r;
+		r = o->ask(s, &count);
+	} while (r == 0 && count < s->agents && now_us() < until);
+	printf("durable_seconds %.3f\n%s %zu\n", (double)(now_us() - m->began) / 1e6, o->told,
+		count);
+	return r == 0 && count < s->agents ? -ETIMEDOUT : r;
 }
 
-int run_fanout(struct swarm *s)
+static int run_offer(struct swarm *s, const struct offer *o)
 {
 	bool good = connect_all(s, &mode_steady);
 	struct measure m;
@@ -109,53 +117,35 @@ int run_fanout(struct swarm *s)
 	sleep(s->settle);
 	m = measure_start(s);
 	s->board->to_take = s->board->taken + s->agents; /* they took what there was before */
-	r = ask_push(s, FANOUT_NAME);
+	r = o->order(s);
 	if (r == 0 && !wait_until(s, all_taken))
 		r = -ETIMEDOUT;
 	printf("taken %ju\ntaken_seconds %.3f\n", (uintmax_t)s->board->taken,
 		(double)(s->board->last_fact - m.began) / 1e6);
 	if (r == 0)
-		r = await_holders(s, &m);
+		r = await_account(s, o, &m);
 	printf("lost %ju\n", (uintmax_t)s->board->lost);
 	return finish_life(s, r == 0 && s->board->lost == 0, 0);
 }
 
-/* ---- the release for all of them */
-
-static int await_updates(const struct swarm *s, const struct measure *m)
+static int push_load(const struct swarm *s)
 {
-	uint64_t until = now_us() + s->limit * 1000000ull;
-	size_t updated = 0;
-	int r;
+	return ask_push(s, FANOUT_NAME);
+}
 
-	do {
-		r = ask_updated(s, &updated);
-	} while (r == 0 && updated < s->agents && now_us() < until && usleep(100000) == 0);
-	printf("durable_seconds %.3f\nupdated %zu\n", (double)(now_us() - m->began) / 1e6, updated);
-	return r == 0 && updated < s->agents ? -ETIMEDOUT : r;
+static int ask_load_holders(const struct swarm *s, size_t *ret)
+{
+	return ask_holders(s, FANOUT_NAME, ret);
+}
+
+int run_fanout(struct swarm *s)
+{
+	return run_offer(s, &(struct offer){ push_load, ask_load_holders, "holders" });
 }
 
 int run_rollout(struct swarm *s)
 {
-	bool good = connect_all(s, &mode_steady);
-	struct measure m;
-	int r;
-
-	if (!good)
-		return finish_life(s, false, 0);
-	sleep(s->settle);
-	m = measure_start(s);
-	s->board->to_take = s->board->taken + s->agents;
-	r = ask_rollout(s);
-	if (r == 0 && !wait_until(s, all_taken))
-		r = -ETIMEDOUT;
-	printf("taken %ju\ntaken_seconds %.3f\n", (uintmax_t)s->board->taken,
-		(double)(s->board->last_fact - m.began) / 1e6);
-	tell_cpu(s, &m);
-	if (r == 0)
-		r = await_updates(s, &m);
-	printf("lost %ju\n", (uintmax_t)s->board->lost);
-	return finish_life(s, r == 0 && s->board->lost == 0, 0);
+	return run_offer(s, &(struct offer){ ask_rollout, ask_updated, "updated" });
 }
 
 /* ---- messages of all of them */
