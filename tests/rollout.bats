@@ -89,7 +89,7 @@ result_on()
 # How often muster-enrol was run by an order.
 runs_on()
 {
-	on m journalctl -q -o cat -u muster-update | grep -cE '^muster-agent: (beginning|going on with) the update|^(beginning|going on with) the update' || true
+	log_of m muster-update | grep -cE '^muster-agent: (beginning|going on with) the update|^(beginning|going on with) the update' || true
 }
 
 nothing_waits()
@@ -191,7 +191,7 @@ replays()
 	done
 	on m rm -f $state/kept-first
 	assert_equal "$(runs_on)" "$runs"
-	run -0 on m journalctl -q -o cat -u muster-update
+	run -0 log_of m muster-update
 	assert_output --partial "refused an order that the server has not given"
 	another_offered
 	rolled_out
