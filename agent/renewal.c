@@ -274,5 +274,8 @@ int renewal_run(const struct renewal_setup *s)
 			r = 0;
 	}
 	handover_clear(&w.order);
+	/* What is kept has systemd start it again at once, and after some times not any more. */
+	if (r < 0 && access(w.kept, F_OK) == 0)
+		(void)sleep(s->pause);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

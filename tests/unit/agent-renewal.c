@@ -54,6 +54,14 @@ int fsync(int fd)
 	return comes_to_its_end() ? -1 : 0;
 }
 
+static unsigned slept; /* seconds */
+
+unsigned sleep(unsigned seconds)
+{
+	slept += seconds;
+	return 0;
+}
+
 static char paths[8][96];
 static struct renewal_setup setup;
 static const char *updates; /* a line of the configuration */
@@ -525,10 +533,15 @@ static void an_end_that_cannot_be_kept_is_told_and_not_done_again(void **state)
 	(void)state;
 	prepare();
 	assert_int_equal(mkdir(at("own/result"), 0700), 0);
+	setup.pause = 5;
+	slept = 0;
 	assert_int_equal(given(order_of(1, 1)), EXIT_FAILURE);
 	assert_int_equal(outcome().code, 0);
 	assert_true(is_there("own/order"));
+	/* Not at once: systemd would soon give it up. */
+	assert_int_equal(slept, 5);
 	assert_int_equal(renewal_run(&setup), EXIT_FAILURE);
+	assert_int_equal(slept, 10);
 	assert_int_equal(runs(), 1);
 	assert_int_equal(rmdir(at("own/result")), 0);
 	assert_int_equal(renewal_run(&setup), EXIT_SUCCESS);
