@@ -62,12 +62,13 @@ int lost_give_up(struct server *s, uint64_t attended)
 {
 	uint8_t ids[UPDATE_BATCH][CLIENT_ID_SIZE];
 	uint64_t now = store_now(s->store), heard = now - silence(s);
+	uint64_t asked = now - UNANSWERED_SECONDS;
 	size_t count = 0;
 	int r;
 
 	if (attended > heard)
 		return 0;
-	r = store_update_overdue(s->store, heard, now - UNANSWERED_SECONDS, ids, &count);
+	r = store_update_overdue(s->store, heard, attended > asked ? 0 : asked, ids, &count);
 	if (r < 0 || count == 0)
 		return r;
 	r = turn_enter(s->turn);

@@ -101,6 +101,25 @@ static void who_was_not_up_to_hear_them_gives_nobody_up(void **state)
 	updates_stop(&a->server);
 }
 
+/* A server that was away, or whose clock has leapt, gives whoever is heard of the whole time. */
+static void an_answer_is_missed_by_those_only_who_could_have_heard_it(void **state)
+{
+	struct api_fixture *a = *state;
+	uint64_t start = fixture_wall;
+
+	enrol_three(a);
+	roll_out(a);
+	take(a, 0);
+	fixture_wall += 100000;
+	hear(a, 0);
+	assert_int_equal(give_up(a, fixture_wall - 900), 0);
+	assert_int_equal(give_up(a, fixture_wall - 3599), 0);
+	assert_int_equal(state_of(a, 0), UPDATE_SENT);
+	assert_int_equal(give_up(a, start), 0);
+	assert_int_equal(state_of(a, 0), UPDATE_LOST);
+	updates_stop(&a->server);
+}
+
 static void who_is_silent_is_given_up_and_who_is_heard_of_is_not(void **state)
 {
 	struct api_fixture *a = *state;
@@ -182,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define A(test) cmocka_unit_test_setup_teardown(test, api_setup, api_teardown)
 		A(who_was_not_up_to_hear_them_gives_nobody_up),
+		A(an_answer_is_missed_by_those_only_who_could_have_heard_it),
 		A(who_is_silent_is_given_up_and_who_is_heard_of_is_not),
 		A(who_is_under_way_is_worth_a_dial_and_others_as_far_as_there_are_places),
 		A(without_a_roll_out_a_hello_asks_nothing_of_the_store),
