@@ -116,8 +116,11 @@ static void note(struct enrol *e, const char *path, int r, int *failure)
 /* What the administrator has added to the units. */
 static void remove_dropins(struct enrol *e, int *failure)
 {
-	note(e, UNIT_FILE ".d", place_remove_tree(UNIT_FILE ".d"), failure);
-	note(e, SOCKET_FILE ".d", place_remove_tree(SOCKET_FILE ".d"), failure);
+	static const char *const folders[] = { UNIT_FILE ".d", SOCKET_FILE ".d", APPLY_PATH ".d",
+		APPLY_SERVICE ".d", UPDATE_PATH ".d", UPDATE_SERVICE ".d" };
+
+	for (size_t i = 0; i < COUNT(folders); i++)
+		note(e, folders[i], place_remove_tree(folders[i]), failure);
 }
 
 static void remove_state(struct enrol *e, int *failure)

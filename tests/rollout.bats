@@ -299,6 +299,7 @@ replays()
 }
 
 @test "nothing of it is left when the machine has left" {
+	on m sh -c 'cd /etc/systemd/system && mkdir muster-apply.path.d muster-update.service.d && echo "[Service]" >muster-update.service.d/own.conf'
 	run -0 uninstalls m --purge
 	run -0 on m find /etc /var/lib /usr/local /run -xdev -name '*muster*'
 	refute_output
