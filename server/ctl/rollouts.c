@@ -52,7 +52,7 @@ void rollout_advise(json_t *r)
 
 	if (rollout_is(r, "halted"))
 		fputs("nobody else is asked; which failed, and why: "
-		      "musterctl release machines --outcome failed\n"
+		      "musterctl release machines --outcome failed (or lost)\n"
 		      "to go on: musterctl release resume; to give it up: musterctl release end\n",
 			stderr);
 	else if (rollout_is(r, "running") && !offered)
