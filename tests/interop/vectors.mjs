@@ -95,12 +95,20 @@ function bodies() {
 	};
 }
 
+const agentLine = `file linux/x86_64/muster-agent 5 ${p.hex(p.sha256("agent"))}\n`;
+
+function releases() {
+	const digest = p.sha256(`version 0.1.0\n${agentLine}`);
+	return {
+		"body.update": p.cat(p.u8(1), p.u64(1795305737344), digest, p.text("0.1.0")),
+		"manifest.digest": digest,
+	};
+}
+
 function signatures() {
 	const seed = fill(0xaa, 32);
 	const id = p.bytes("0102030405060708");
-	const manifest =
-		"muster-manifest 1\nserial 3\nversion 0.1.0\nissued 1795305600\n" +
-		`file linux/x86_64/muster-agent 5 ${p.hex(p.sha256("agent"))}\n`;
+	const manifest = `muster-manifest 1\nserial 3\nversion 0.1.0\nissued 1795305600\n${agentLine}`;
 	const publicText = p.cat("Ed", id, p.edPublic(seed)).toString("base64");
 	return {
 		"minisign.seed": seed,
@@ -113,7 +121,7 @@ function signatures() {
 }
 
 export const expected = Object.fromEntries(
-	Object.entries({ ...derived(), ...ecies(), ...messages(), ...bodies(), ...signatures() }).map(([name, value]) => [
+	Object.entries({ ...derived(), ...ecies(), ...messages(), ...bodies(), ...releases(), ...signatures() }).map(([name, value]) => [
 		name,
 		p.hex(value),
 	]),
