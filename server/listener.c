@@ -11,8 +11,10 @@
 #include "server.h"
 #include "source.h"
 #include "stream.h"
+#include "workers.h"
 
 #define REST_USEC 200000u
+#define LEFT_USEC 4000u /* that another process has time to take a connection */
 
 /* Connections accepted in one event. The loop takes this and a batch of what is ready on those that
  * there are (poller.h) in turns, and a connection is ready some five times until it is through: so
@@ -27,6 +29,7 @@ struct listener {
 	struct crowd *crowd;
 	sd_event_source *rest; /* ends a pause */
 	uint32_t connections;
+	bool insists; /* nobody else has taken the next one, so it does */
 };
 
 /* ---- accepting */
@@ -45,19 +48,33 @@ static int on_rested(sd_event_source *source, uint64_t at, void *userdata)
 	return 0;
 }
 
+static void pause_for(struct listener *l, uint64_t usec)
+{
+	if (sd_event_source_set_time_relative(l->rest, usec) >= 0 &&
+		sd_event_source_set_enabled(l->rest, SD_EVENT_ONESHOT) >= 0)
+		set_listening(l, false);
+}
+
 /* What can't be accepted now stays in the kernel's queue; without a pause the loop would spin. */
 static void rest(struct listener *l, const char *why)
 {
 	static struct log_rate rate;
-	uint64_t now = 0;
 
 	log_limited(&rate, LOG_WARNING, "not accepting connections for a moment: %s (%u are open)",
 		why, l->connections);
-	sd_event_now(l->server->loop, CLOCK_MONOTONIC, &now);
-	if (sd_event_source_set_time(l->rest, now + REST_USEC) < 0 ||
-		sd_event_source_set_enabled(l->rest, SD_EVENT_ONESHOT) < 0)
-		return;
-	set_listening(l, false);
+	pause_for(l, REST_USEC);
+}
+
+/* To a process that has fewer; once, then it's this one's. */
+static bool leave_to_others(struct listener *l)
+{
+	if (!l->insists && board_is_ahead(l->server, l->connections)) {
+		l->insists = true;
+		pause_for(l, LEFT_USEC);
+		return true;
+	}
+	l->insists = false;
+	return false;
 }
 
 static void take(struct listener *l, int fd, const struct sockaddr_storage *peer)
@@ -74,7 +91,7 @@ static void take(struct listener *l, int fd, const struct sockaddr_storage *peer
 		close(fd);
 		return;
 	}
-	l->connections++;
+	board_open(l->server, ++l->connections);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	int r = stream_new(l->server, fd, &source);
 	if (r < 0) {
@@ -118,6 +135,8 @@ static int on_waiting(sd_event_source *source, int fd, uint32_t events, void *us
 			rest(l, "Connections= is reached");
 			return 0;
 		}
+		if (leave_to_others(l))
+			return 0;
 		int r = accept_one(l, fd);
 		if (r < 0)
 			rest(l, strerror(-r));
@@ -132,6 +151,8 @@ void listener_left(struct server *s, const struct source *source)
 	struct source network = source_network(source);
 
 	s->listeners->connections--;
+	if (listener_is_open(s))
+		board_open(s, s->listeners->connections);
 	crowd_leave(s->listeners->crowd, &network);
 }
 
@@ -156,7 +177,7 @@ int listener_start(struct server *s)
 	l->server = s;
 	int r = crowd_new(&l->crowd);
 	if (r >= 0)
-		r = sd_event_add_time(s->loop, &l->rest, CLOCK_MONOTONIC, 0, 0, on_rested, l);
+		r = sd_event_add_time(s->loop, &l->rest, CLOCK_MONOTONIC, 0, 1, on_rested, l);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(l->rest, SD_EVENT_OFF);
 	for (size_t i = 0; r >= 0 && i < s->sockets.count; i++)
@@ -166,6 +187,7 @@ int listener_start(struct server *s)
 		return r;
 	}
 	s->listeners = l;
+	board_open(s, 0);
 	return 0;
 }
 
@@ -181,6 +203,7 @@ void listener_stop(struct server *s)
 	if (s->listeners == NULL)
 		return;
 	unwatch(s->listeners);
+	board_shut(s);
 	sockets_close(&s->sockets);
 }
 

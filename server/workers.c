@@ -23,6 +23,7 @@
 
 struct board {
 	_Atomic uint32_t connected[WORKERS_MAX];
+	_Atomic uint32_t open[WORKERS_MAX]; /* and one more; 0: it doesn't accept */
 	tally_slot tally[WORKERS_MAX];
 };
 
@@ -44,6 +45,31 @@ size_t board_all_connected(const struct server *s)
 	for (unsigned i = 0; i < s->config.workers; i++)
 		all += s->board->connected[i];
 	return all;
+}
+
+void board_open(struct server *s, uint32_t connections)
+{
+	if (s->board != NULL)
+		s->board->open[s->worker] = connections + 1;
+}
+
+void board_shut(struct server *s)
+{
+	if (s->board != NULL)
+		s->board->open[s->worker] = 0;
+}
+
+/* The difference that is let pass grows with the number, or workers that are at their limit would
+ * wait for one another. */
+bool board_is_ahead(const struct server *s, uint32_t connections)
+{
+	for (unsigned i = 0; s->board != NULL && i < s->config.workers; i++) {
+		uint32_t open = s->board->open[i];
+
+		if (open > 0 && connections > open + open / 8)
+			return true;
+	}
+	return false;
 }
 
 /* ---- the supervisor */
@@ -110,6 +136,7 @@ static int on_end(sd_event_source *source, const siginfo_t *info, void *userdata
 	(void)source;
 	tell_end(m, info);
 	m->crew->server->board->connected[m->index] = 0;
+	m->crew->server->board->open[m->index] = 0;
 	forget(m);
 	supervise_ended(&m->crew->decisions, m->index, now_ms());
 	return 0;

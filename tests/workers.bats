@@ -101,13 +101,16 @@ machines_hang()
 	eventually connected_are "$n" || fail "only $(api GET /status | jq .clients.connected) are connected"
 }
 
+# held_by_each: how many connections each worker holds that holds any, a line each.
+held_by_each()
+{
+	ss -Htnp state established "( sport = :$port )" | grep -o 'pid=[0-9]*' | sort | uniq -c | awk '{ print $1 }'
+}
+
 # Machines hang on more than one worker, else the test shows nothing.
 assert_spread()
 {
-	local workers
-
-	workers=$(ss -Htnp state established "( sport = :$port )" | grep -o 'pid=[0-9]*' | sort -u | wc -l)
-	((workers > 1)) || fail "all machines hang on $workers worker"
+	(($(held_by_each | wc -l) > 1)) || fail "all machines hang on one worker"
 }
 
 ### One port, one service
@@ -135,6 +138,22 @@ assert_spread()
 	kill "$machines"
 	eventually connected_are 0
 	eventually none_is_listed
+}
+
+@test "machines that come one after another hang on all workers alike" {
+	server_starts
+	token_for 20
+	local n pids=() least most
+	for ((n = 1; n <= 20; n++)); do
+		exec_peer "m$n" enrol "$token" hello closed >/dev/null 2>&1 3>&- &
+		pids+=($!)
+		eventually connected_are "$n"
+	done
+	read -r least most < <(held_by_each | sort -n | sed -n '1p;$p' | xargs)
+	echo "each holds from $least to $most: $(held_by_each | xargs)"
+	assert_equal "$(held_by_each | wc -l)" 4
+	((least >= 2 && most <= 9)) # without the rule one had a half or more
+	kill "${pids[@]}"
 }
 
 none_is_listed()
