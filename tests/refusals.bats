@@ -479,4 +479,5 @@ token_is()
 	assert_equal "$(uses_spent "$old")" 0
 	run -0 uninstalls m --purge
 	assert_untouched m
+	server_stops # by which what holds its clock goes as well
 }
