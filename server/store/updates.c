@@ -244,17 +244,20 @@ int store_update_take(struct store *s, const struct client_record *client,
 
 /* ---- what comes of it */
 
-/* The failure of this machine may have been one too many. */
+/* The failure of this machine may have been one too many. Its name is what it says: no other's id is
+ * to be read from it. */
 static int failed(struct store *s, const struct update_record *u, const char *why)
 {
 	struct client_record c;
 	char id[CLIENT_ID_TEXT_SIZE], text[sizeof(c.facts.hostname) + sizeof(u->text) + 128];
+	const char *name;
 	int r = store_client_by_id(s, u->client, &c);
 
 	if (r < 0 && r != -ENOENT)
 		return r;
 	sodium_bin2hex(id, sizeof(id), u->client, sizeof(u->client));
-	snprintf(text, sizeof(text), "%s (%s): %s", r == 0 ? c.facts.hostname : "", id, why);
+	name = r == 0 ? c.facts.hostname : "";
+	snprintf(text, sizeof(text), "%.*s (%s): %s", (int)strcspn(name, "("), name, id, why);
 	return rollout_failed(s, u->rollout, text);
 }
 

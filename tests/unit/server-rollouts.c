@@ -435,6 +435,27 @@ static void a_failure_too_many_halts_at_once(void **state)
 	assert_int_equal(audited(all.f, "rollout.halt"), 1);
 }
 
+/* Whoever looks takes the first id for the machine's. */
+static void a_machine_cannot_pass_its_failure_off_as_anothers(void **state)
+{
+	struct fleet all = a_fleet(state, 2);
+	char text[128];
+	struct hello hello = {};
+
+	snprintf(hello.facts.hostname, sizeof(hello.facts.hostname), "x (%s): %s",
+		id_of(&all.of[1]), "it's it");
+	start(all.f, first, 1, 0);
+	assert_int_equal(take(&all, 0), UPDATE_TAKEN);
+	assert_int_equal(store_begin(all.f->store), 0);
+	assert_int_equal(store_client_hello(all.f->store, all.of[0].id, &hello, "::1"), 0);
+	assert_int_equal(store_commit(all.f->store), 0);
+	assert_int_equal(answer(&all, 0, NACK_STORAGE), 1);
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(newest(all.f).reason, ")") + 1,
+		newest(all.f).reason);
+	assert_non_null(strstr(text, id_of(&all.of[0])));
+	assert_null(strstr(newest(all.f).reason, id_of(&all.of[1])));
+}
+
 static void a_failure_undone_with_its_transaction_halts_nothing(void **state)
 {
 	struct fleet all = a_fleet(state, 1);
@@ -821,6 +842,7 @@ int main(void)
 		T(one_that_is_under_way_goes_over_to_the_next_release),
 		T(only_what_is_waited_for_is_an_answer),
 		T(a_failure_too_many_halts_at_once),
+		T(a_machine_cannot_pass_its_failure_off_as_anothers),
 		T(a_failure_undone_with_its_transaction_halts_nothing),
 		T(as_many_failures_as_allowed_halt_nothing_and_counts_go_on),
 		T(a_long_reason_is_cut_between_characters),
