@@ -15,7 +15,6 @@
 #include "agent/status.h"
 
 #define LINE_SIZE 16384 /* muster-enrol's texts have 2 KiB, before they are escaped */
-#define GRACE     180   /* seconds that undoing may take */
 #define RESULT    "{\"result\":\""
 #define DETAIL    ",\"detail\":\""
 
@@ -167,7 +166,7 @@ static int hear_out(pid_t child, int output, unsigned seconds, struct lines *l)
 
 	if (!listen_to(output, seconds, l)) {
 		(void)kill(child, SIGTERM);
-		if (!listen_to(output, GRACE, l))
+		if (!listen_to(output, ENROLRUN_GRACE, l))
 			(void)kill(child, SIGKILL);
 	}
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)

@@ -8,6 +8,8 @@
 
 #include "agent/outcome.h"
 
+#define ENROLRUN_GRACE 180 /* seconds that undoing may take */
+
 enum enrolrun_end {
 	ENROLRUN_DONE,
 	ENROLRUN_FAILED,    /* nothing has changed */

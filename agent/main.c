@@ -25,7 +25,6 @@
 #define PRIVATE_FOLDER "/var/lib/private/muster-agent" /* the state folder, as root sees it */
 
 #define UPDATE_FOLDER "/var/lib/muster-update"
-#define UPDATE_PAUSE  5 /* seconds */
 #define ENROL_PROGRAM "/usr/local/sbin/muster-enrol"
 #define ENROL_JOURNAL "/var/lib/muster-enrol/journal"
 
@@ -208,7 +207,7 @@ static int update_agent(int argc, char **argv)
 		.outcome = OUTCOME_FILE,
 		.program = ENROL_PROGRAM,
 		.journal = ENROL_JOURNAL,
-		.pause = UPDATE_PAUSE };
+		.pause = RENEWAL_PAUSE };
 
 	(void)argv;
 	return argc > 1 ? usage() : renewal_run(&setup);

@@ -19,6 +19,10 @@
 #define LOST_TRIES  3    /* runs that are ended from outside */
 #define PATH_SIZE   256
 
+/* Else the agent says that nothing has changed, and then it does. */
+_Static_assert(RUN_SECONDS + ENROLRUN_GRACE + BUSY_TRIES * RENEWAL_PAUSE < RENEWAL_SECONDS,
+	"the agent waits for it");
+
 struct renewal {
 	const struct renewal_setup *setup;
 	struct config config;

@@ -14,7 +14,9 @@
 
 #include "lib/base.h"
 
-#define RENEWAL_NAME "update" /* for handover.h and newest.h */
+#define RENEWAL_NAME    "update" /* for handover.h and newest.h */
+#define RENEWAL_SECONDS 2400     /* that it takes at most while the server can be reached */
+#define RENEWAL_PAUSE   5        /* seconds between two looks at what is waited for */
 
 struct renewal_setup {
 	const char *config, *state, *runtime; /* the agent's */
@@ -22,7 +24,7 @@ struct renewal_setup {
 	const char *outcome;                  /* for the agent */
 	const char *program;                  /* muster-enrol */
 	const char *journal; /* muster-enrol's, there while it has not ended what it began */
-	unsigned pause;      /* seconds between two looks at what is waited for */
+	unsigned pause;      /* RENEWAL_PAUSE, but in tests */
 };
 
 /* An exit code. */

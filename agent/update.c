@@ -13,7 +13,7 @@
 
 #define UNIT      "muster-update.path"
 #define POLL_USEC 500000u
-#define WAIT      1500 /* seconds */
+#define WAIT      RENEWAL_SECONDS
 #define PATH_SIZE 512
 
 struct update {
