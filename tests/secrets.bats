@@ -473,8 +473,8 @@ tls /var/lib/private/muster-agent/tls.pem"
 ### Processes
 
 # Everything that runs in the machine until fd 0 ends: "WHAT PROGRAM" for each argument list or environment that has
-# the secret, and last the number of rounds and of processes. After the first round and the 30th there is a file of
-# that name in $BATS_TEST_TMPDIR.
+# the secret, and last the number of rounds and of processes. After the first round, after the 30th, and when the secret
+# has been found there is a file of that name in $BATS_TEST_TMPDIR.
 sampler='
 	my ($leader, $token, $grouped) = @ARGV;
 	my $space = readlink "/proc/$leader/ns/pid";
@@ -496,6 +496,7 @@ sampler='
 			}
 		}
 		open(my $mark, ">", "$ENV{BATS_TEST_TMPDIR}/round-$rounds") if $rounds == 1 or $rounds == 30;
+		open(my $sign, ">", "$ENV{BATS_TEST_TMPDIR}/round-found") if %found;
 	}
 	print map { "$_\n" } sort keys %found;
 	printf "%d rounds %d processes\n", $rounds, scalar keys %seen;'
@@ -526,10 +527,10 @@ forgets_web()
 	on web muster-enrol --uninstall --purge </dev/null
 }
 
-# looked_at COMMAND…: which reads until it has been looked at often enough
+# looked_at COMMAND…: which reads until it has been found, and looked for often enough
 looked_at()
 {
-	"$@" < <(eventually test -e "$BATS_TEST_TMPDIR/round-30")
+	"$@" < <(eventually test -e "$BATS_TEST_TMPDIR/round-30" && eventually test -e "$BATS_TEST_TMPDIR/round-found")
 }
 
 @test "the sampling sees arguments and environments, so what it doesn't see isn't there" {
