@@ -306,18 +306,18 @@ static int serve_one(struct channel *c)
 	static struct client_record client; /* large, and used nowhere beyond this call */
 	int r = client_of(c, &client);
 
-	if (r > 0)
+	if (r < 0)
+		turn_fail(c->server->turn);
+	else if (r > 0)
 		r = ask(c, &client);
 	if (r == -EAGAIN) {
 		enqueue_first(c->server->updates, c);
 		return r;
 	}
-	if (r < 0) {
-		turn_fail(c->server->turn);
+	if (r < 0)
 		stream_end(c->stream);
-	} else {
+	else
 		channel_hold(c);
-	}
 	return r;
 }
 

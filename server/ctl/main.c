@@ -68,7 +68,7 @@ static const struct command commands[] = {
 	{ "release", "status", "[ROLLOUT]", "how far the newest is, or another", release_status },
 	{ "release", "machines", "[ROLLOUT] [--outcome OUTCOME]",
 		"which machines were asked, and what they said", release_machines },
-	{ "release", "halt", "[ROLLOUT] [--reason TEXT]", "nobody else is asked for now",
+	{ "release", "halt", "[ROLLOUT] [--reason TEXT]", "nobody else is asked until it goes on",
 		release_halt },
 	{ "release", "resume", "[ROLLOUT] [--failures N] [--reason TEXT]", "a halted one goes on",
 		release_resume },
